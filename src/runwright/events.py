@@ -1,0 +1,346 @@
+"""What can happen in an experiment. The journal is a list of these, and nothing else is kept.
+
+Every event has the time of the experiment and, where it is about a trial, its index. Values are JSON types from the
+moment of construction, so that an event that was read back equals the one that was written.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from runwright.result import Json, Result
+from runwright.status import StopCause, StopReason, TrialStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
+_decode = json.JSONDecoder().decode
+
+
+class Row(NamedTuple):
+    """An event as the journal keeps it."""
+
+    time: float
+    trial: int | None
+    kind: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentStarted:
+    """The experiment was defined; always the first event."""
+
+    kind: ClassVar[str] = "ExperimentStarted"
+    time: float
+    definition: Json
+    """Experiment, optimizer and runner as JSON: what must not change between two drivers."""
+    trial: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DriverStarted:
+    """A driver took over."""
+
+    kind: ClassVar[str] = "DriverStarted"
+    time: float
+    epoch: float
+    """Seconds of the epoch that stand beside `time`."""
+    policy: Json
+    trial: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialAsked:
+    """A trial was proposed: by the optimizer, by a user, or by a foreign loop."""
+
+    kind: ClassVar[str] = "TrialAsked"
+    time: float
+    trial: int
+    points: list[Json]
+    source: str = "optimizer"
+    instance: str | None = None
+    budget: float | None = None
+    seed: int | None = None
+    names: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeployStarted:
+    """The intent to hand an attempt to the runner. Committed before the runner hears of it."""
+
+    kind: ClassVar[str] = "DeployStarted"
+    time: float
+    trial: int
+    attempt: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The runner took an attempt."""
+
+    kind: ClassVar[str] = "Deployed"
+    time: float
+    trial: int
+    attempt: int
+    metadata: Json
+    staged: bool = False
+    """Whether it waits in a queue of the runner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """The runner says that a live trial runs, or waits again."""
+
+    kind: ClassVar[str] = "Polled"
+    time: float
+    trial: int
+    status: TrialStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An attempt ended by itself or by a limit: with measurements, or with a failure."""
+
+    kind: ClassVar[str] = "Finished"
+    time: float
+    trial: int
+    attempt: int
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """The intent to stop a live attempt. Committed before the runner hears of it."""
+
+    kind: ClassVar[str] = "StopRequested"
+    time: float
+    trial: int
+    attempt: int
+    cause: StopCause
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A trial ended on request: ABANDONED or EARLY_STOPPED."""
+
+    kind: ClassVar[str] = "Stopped"
+    time: float
+    trial: int
+    attempt: int
+    status: TrialStatus
+    reason: str
+    result: Result | None = None
+    """What the stopped attempt cost, where it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """An attempt was cut short by the end of a driver; it is confirmed dead and will be repeated."""
+
+    kind: ClassVar[str] = "Interrupted"
+    time: float
+    trial: int
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPlanned:
+    """Policy: a failed attempt is followed by another, not before a time."""
+
+    kind: ClassVar[str] = "RetryPlanned"
+    time: float
+    trial: int
+    not_before: float
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """Policy: a failed attempt makes its trial FAILED."""
+
+    kind: ClassVar[str] = "GaveUp"
+    time: float
+    trial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The optimizer was told how a trial ended."""
+
+    kind: ClassVar[str] = "Told"
+    time: float
+    trial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """A user wants a FAILED or ABANDONED trial tried again."""
+
+    kind: ClassVar[str] = "Rerun"
+    time: float
+    trial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """The driver leaves while this attempt goes on; the next driver follows it."""
+
+    kind: ClassVar[str] = "Detached"
+    time: float
+    trial: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTaken:
+    """A request of another process was taken in; its file may be removed."""
+
+    kind: ClassVar[str] = "RequestTaken"
+    time: float
+    request: str
+    body: Json
+    refused: str | None = None
+    """Why nothing was done, or None."""
+    trial: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerRebuilt:
+    """The optimizer was brought to where the last driver left it."""
+
+    kind: ClassVar[str] = "OptimizerRebuilt"
+    time: float
+    exact: bool
+    reason: str
+    trial: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something worth saying once."""
+
+    kind: ClassVar[str] = "Noted"
+    time: float
+    message: str
+    trial: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentEnded:
+    """Nothing more is started; the trials that still run may finish. The next driver may go on."""
+
+    kind: ClassVar[str] = "ExperimentEnded"
+    time: float
+    reason: StopReason
+    message: str
+    trial: int | None = None
+
+
+Event = (
+    ExperimentStarted
+    | DriverStarted
+    | TrialAsked
+    | DeployStarted
+    | Deployed
+    | Polled
+    | Finished
+    | StopRequested
+    | Stopped
+    | Interrupted
+    | RetryPlanned
+    | GaveUp
+    | Told
+    | Rerun
+    | Detached
+    | RequestTaken
+    | OptimizerRebuilt
+    | Noted
+    | ExperimentEnded
+)
+
+EVENTS: dict[str, type[Event]] = {
+    event.kind: event
+    for event in (
+        ExperimentStarted,
+        DriverStarted,
+        TrialAsked,
+        DeployStarted,
+        Deployed,
+        Polled,
+        Finished,
+        StopRequested,
+        Stopped,
+        Interrupted,
+        RetryPlanned,
+        GaveUp,
+        Told,
+        Rerun,
+        Detached,
+        RequestTaken,
+        OptimizerRebuilt,
+        Noted,
+        ExperimentEnded,
+    )
+}
+
+_BODY = {
+    kind: tuple(field.name for field in fields(event) if field.name not in ("time", "trial"))
+    for kind, event in EVENTS.items()
+}
+
+_TO_JSON: dict[str, Callable[[Any], Any]] = {
+    "result": lambda result: None if result is None else result.to_json(),
+    "cause": lambda cause: cause.value,
+    "status": lambda status: status.name,
+}
+_FROM_JSON: dict[str, Callable[[Any], Any]] = {
+    "result": lambda body: None if body is None else Result.from_json(body),
+    "cause": StopCause,
+    "status": lambda name: TrialStatus[name],
+}
+
+
+def encode(event: Event) -> Row:
+    """Turn an event into a row of the journal.
+
+    Raises:
+        ValueError: It holds a number that is not finite.
+        TypeError: It holds something that JSON cannot hold.
+    """
+    kind = event.kind
+    body: dict[str, Any] = {}
+    for name in _BODY[kind]:
+        value = getattr(event, name)
+        if value is None:
+            continue
+        convert = _TO_JSON.get(name)
+        body[name] = value if convert is None else convert(value)
+    if kind == "ExperimentEnded":
+        body["reason"] = event.reason.value  # type: ignore[union-attr]  # the kind says which event it is
+    return Row(event.time, event.trial, kind, _encode(body))
+
+
+def decode(row: Row) -> Event:
+    """Turn a row of the journal back into an event.
+
+    Raises:
+        KeyError: Its kind is unknown.
+        ValueError: Its body is not what `encode` wrote.
+        TypeError: A field of its body is missing.
+    """
+    event = EVENTS[row.kind]
+    body = _decode(row.body)
+    for name in body:
+        convert = _FROM_JSON.get(name)
+        if convert is not None:
+            body[name] = convert(body[name])
+    if event is ExperimentEnded:
+        body["reason"] = StopReason(body["reason"])
+    if row.trial is not None:
+        body["trial"] = row.trial
+    return event(time=row.time, **body)
