@@ -1,0 +1,148 @@
+"""The run directory: names of its files, and writes that are whole or not there.
+
+```
+DIR/
+  journal.sqlite          what happened
+  lock                    held by the driver
+  requests/               what other processes want; `wake` is a named pipe that wakes the driver
+  trials/<i>/<a>/         working folder of attempt a of trial i: the program's
+  control/<i>.<a>/        what the supervisor of that attempt needs and records: ours
+```
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runwright.errors import DirectoryInUseError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+JOURNAL = "journal.sqlite"
+LOCK = "lock"
+REQUESTS = "requests"
+WAKE = "wake"
+TRIALS = "trials"
+CONTROL = "control"
+
+# struct flock of fcntl(2) on Linux: l_type, l_whence, l_start, l_len, l_pid
+_FLOCK = struct.Struct("hhqqi4x")
+
+
+def trial_folder(directory: Path, trial: int, attempt: int) -> Path:
+    """Return the working folder of an attempt."""
+    return directory / TRIALS / str(trial) / str(attempt)
+
+
+def control_folder(directory: Path, trial: int, attempt: int) -> Path:
+    """Return the folder in which an attempt's supervisor keeps its records."""
+    return directory / CONTROL / f"{trial}.{attempt}"
+
+
+def write_atomic(path: Path, data: bytes, *, sync: bool = False) -> None:
+    """Write a file that is whole or not there.
+
+    Args:
+        path: Where.
+        data: Its content.
+        sync: Whether it must survive a power cut.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        with open(fd, "wb") as file:
+            file.write(data)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    if sync:
+        sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Mapping[str, Any], *, sync: bool = False) -> None:
+    """Write a JSON file that is whole or not there."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    write_atomic(path, text.encode(), sync=sync)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def lock_holder(fd: int) -> int | None:
+    """Return the pid of the process that holds a write lock on the whole file, or None.
+
+    Args:
+        fd: An open file. The caller must not hold a lock on the same file itself.
+    """
+    answer = fcntl.fcntl(fd, fcntl.F_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    kind, _, _, _, pid = _FLOCK.unpack(answer)
+    return None if kind == fcntl.F_UNLCK else int(pid)
+
+
+def driver_of(directory: Path) -> int | None:
+    """Return the pid of the driver that works in a directory, or None."""
+    path = directory / LOCK
+    if str(path.resolve()) in _held:
+        return os.getpid()
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        return lock_holder(fd)
+    finally:
+        os.close(fd)
+
+
+_held: set[str] = set()  # fcntl locks are per process: a second driver in this process must be seen too
+
+
+class DirectoryLock:
+    """Holds a run directory for one driver. A dead driver's lock is free at once: the kernel drops it.
+
+    Args:
+        directory: The run directory; it exists.
+
+    Raises:
+        DirectoryInUseError: Another driver holds it.
+        UsageError: The directory cannot be written.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        path = directory / LOCK
+        self._key = str(path.resolve())
+        if self._key in _held:
+            raise DirectoryInUseError(directory, os.getpid())
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise UsageError(f"{directory}: cannot be written ({error.strerror}); choose another --dir") from None
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = lock_holder(self._fd)
+            os.close(self._fd)
+            raise DirectoryInUseError(directory, holder or 0) from None
+        _held.add(self._key)
+
+    def release(self) -> None:
+        """Let the directory go; idempotent."""
+        if self._key in _held:
+            _held.discard(self._key)
+            os.close(self._fd)

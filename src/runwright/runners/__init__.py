@@ -1,0 +1,28 @@
+"""The runners, one file each. Names are imported when first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runwright.runners.local import LocalMetadataRunner
+    from runwright.runners.pool import PoolRunner
+    from runwright.runners.process import ProcessRunner
+    from runwright.runners.simulated import SimulatedBackendRunner
+
+_HOME = {
+    "LocalMetadataRunner": "local",
+    "PoolRunner": "pool",
+    "ProcessRunner": "process",
+    "SimulatedBackendRunner": "simulated",
+}
+
+__all__ = ["LocalMetadataRunner", "PoolRunner", "ProcessRunner", "SimulatedBackendRunner"]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
