@@ -1,0 +1,55 @@
+"""What the user decided about running: how many, how often, for how long."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from runwright.errors import UsageError
+from runwright.runner import Limits
+
+if TYPE_CHECKING:
+    from runwright.result import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Decisions that may change between two drivers of one experiment.
+
+    Attributes:
+        trials: How many trials to run in all; None: until something else ends the experiment.
+        parallel: How many trials may be live at once; None: as many as the runner takes.
+        retries: How many failed attempts of a trial are followed by another.
+        failure_rate: The experiment ends when failed / ended trials exceeds this; None: never.
+        failure_rate_after: ... and at least so many trials have ended.
+        seconds: Time of the experiment, in seconds of its drivers' lives; None: no limit.
+        limits: Limits of each attempt.
+
+    Raises:
+        UsageError: A number is out of its range.
+    """
+
+    trials: int | None = None
+    parallel: int | None = None
+    retries: int = 0
+    failure_rate: float | None = None
+    failure_rate_after: int = 5
+    seconds: float | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.trials is not None and self.trials < 0:
+            raise UsageError(f"the number of trials must not be negative, not {self.trials}")
+        if self.parallel is not None and self.parallel < 1:
+            raise UsageError(f"parallel must be at least 1, not {self.parallel}")
+        if self.retries < 0:
+            raise UsageError(f"retries must not be negative, not {self.retries}")
+        if self.failure_rate is not None and not 0 <= self.failure_rate <= 1:
+            raise UsageError(f"the failure rate must be from 0 to 1, not {self.failure_rate}")
+        for name, value in (("the time of the experiment", self.seconds), ("the time limit", self.limits.timeout)):
+            if value is not None and not value > 0:
+                raise UsageError(f"{name} must be positive, not {value}")
+
+    def to_json(self) -> Json:
+        """Return the JSON form."""
+        return asdict(self)
