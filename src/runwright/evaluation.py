@@ -1,0 +1,272 @@
+"""Calls an evaluation function: catches everything that it does, and measures it.
+
+A function takes the parameters as one mapping or as keywords, by its signature, and ``seed``, ``instance`` and
+``budget`` where its signature has them. What it may return stands in `measurements`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from resource import RUSAGE_CHILDREN, getrusage
+from time import perf_counter, process_time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from runwright.clock import epoch
+from runwright.errors import InvalidResultError, UsageError
+from runwright.experiment import stable_seed
+from runwright.function_reference import FunctionReference
+from runwright.measurements import clean, finite, read_result, read_returned
+from runwright.result import Result, check_objectives
+from runwright.status import FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runwright.experiment import Experiment
+    from runwright.result import Json, Metrics
+    from runwright.trial import Arm, BaseTrial
+
+__all__ = ["Evaluation", "FunctionReference", "evaluate"]
+
+_LONGEST_MESSAGE = 500
+_LONGEST_TRACEBACK = 20_000
+_OPTIONAL = ("seed", "instance", "budget")
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Evaluation:
+    """A function, and how it is called for an experiment.
+
+    Args:
+        function: The evaluation function.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self._experiment: Experiment | None = None
+        self._plan = _Plan()
+
+    def prepare(self, experiment: Experiment) -> None:
+        """Find out how the function is called.
+
+        Raises:
+            UsageError: It cannot be called with the parameters of the experiment; the sentence names the argument.
+        """
+        self._plan = _Plan.of(self.function, experiment)
+        self._experiment = experiment
+
+    def __call__(self, trial: BaseTrial) -> Result:
+        """Evaluate a trial; nothing that the function does is raised, but KeyboardInterrupt."""
+        started, wall, cpu = epoch(), perf_counter(), process_time()
+        children = getrusage(RUSAGE_CHILDREN)
+        try:
+            result = self._evaluate(trial)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  (whatever a function raises is that trial's failure)
+            result = _crashed(error)
+        after = getrusage(RUSAGE_CHILDREN)
+        seconds = perf_counter() - wall
+        if result.seconds is None:
+            result.seconds = seconds
+        if result.cpu_seconds is None:
+            children_seconds = after[0] + after[1] - children[0] - children[1]
+            result.cpu_seconds = process_time() - cpu + children_seconds
+        if result.started is None:
+            result.started = started
+        if result.ended is None:
+            result.ended = started + seconds
+        return result
+
+    def _evaluate(self, trial: BaseTrial) -> Result:
+        if self._experiment is not trial.experiment:
+            try:
+                self.prepare(trial.experiment)
+            except UsageError as error:
+                return Result.failed(FailureKind.CRASHED, str(error))
+        if len(trial.arms) == 1:
+            return self._arm(trial, trial.arms[0])
+        arms: dict[str, Metrics] = {}
+        info: Json = {}
+        for arm in trial.arms:
+            part = self._arm(trial, arm)
+            if part.failure is not None:
+                kind, message = part.failure.kind, f"arm {arm.name!r}: {part.failure.message}"
+                return Result.failed(kind, message, additional_info=part.additional_info)
+            arms.update(part.arms)
+            if part.additional_info:
+                info[arm.name] = part.additional_info
+        return Result(arms=arms, additional_info=info or None)
+
+    def _arm(self, trial: BaseTrial, arm: Arm) -> Result:
+        """Evaluate one point. An exception of the function is passed on for a sole arm alone."""
+        try:
+            returned = self._plan.call(self.function, trial, arm.parameters)
+        except Exception as error:
+            if len(trial.arms) == 1:
+                raise
+            return _crashed(error)
+        objectives = trial.experiment.objectives
+        try:
+            if isinstance(returned, Result):
+                return _own_result(returned, arm.name, objectives)
+            metrics, info = read_returned(returned, objectives)
+            result = Result(arms={arm.name: metrics}, additional_info=info or None)
+            check_objectives(result, objectives, (arm.name,))
+        except InvalidResultError as error:
+            return Result.failed(FailureKind.INVALID_RESULT, clean(str(error)))
+        except Exception as error:  # noqa: BLE001  (reading calls methods of what the user returned)
+            what = f"what the evaluation returned cannot be read: {_sentence(error)}"
+            return Result.failed(FailureKind.INVALID_RESULT, what, additional_info={"traceback": _traceback(error)})
+        return result
+
+
+_latest: Evaluation | None = None
+
+
+def evaluate(function: Callable[..., Any], trial: BaseTrial) -> Result:
+    """Evaluate a trial: call the function once for each arm, catch everything, measure.
+
+    Args:
+        function: The evaluation function.
+        trial: What to evaluate.
+
+    Returns:
+        Measurements, or a failure: CRASHED with the traceback in ``additional_info``, or INVALID_RESULT with a
+        sentence that names the metric. KeyboardInterrupt alone is raised.
+    """
+    global _latest  # noqa: PLW0603  (one signature is remembered: a process evaluates one function as a rule)
+    evaluation = _latest
+    if evaluation is None or evaluation.function is not function:
+        evaluation = _latest = Evaluation(function)
+    return evaluation(trial)
+
+
+class _Plan:
+    """How a function takes its arguments.
+
+    Attributes:
+        mapping: Whether the parameters are given as one mapping.
+        positional: Parameters that are given by position.
+        extras: Which of seed, instance and budget it takes, and whether each is required.
+    """
+
+    __slots__ = ("extras", "mapping", "positional")
+
+    def __init__(
+        self, *, mapping: bool = True, positional: tuple[str, ...] = (), extras: Mapping[str, bool] | None = None
+    ) -> None:
+        self.mapping = mapping
+        self.positional = positional
+        self.extras = extras or {}
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], experiment: Experiment) -> _Plan:
+        try:
+            arguments = inspect.signature(function).parameters
+        except (TypeError, ValueError):
+            return cls()  # written in C without a signature
+        known = experiment.parameters
+        required = {
+            name: a for name, a in arguments.items() if a.default is a.empty and a.kind in (*_POSITIONAL, *_BY_NAME)
+        }
+        extras = {name: name in required for name in _OPTIONAL if name in arguments and name not in known}
+        extras = {name: needed for name, needed in extras.items() if arguments[name].kind in _BY_NAME}
+        needed = [name for name in required if name not in extras]
+        kinds = {argument.kind for argument in arguments.values()}
+        first = next(iter(arguments.values()), None)
+        if first is not None and first.name not in known:
+            alone = needed == [first.name] and first.kind in _POSITIONAL
+            starred = not needed and inspect.Parameter.VAR_KEYWORD not in kinds
+            if alone or (starred and first.kind is inspect.Parameter.VAR_POSITIONAL):
+                return cls(mapping=True, extras=extras)
+        for name in needed:
+            if name not in known:
+                _refuse(function, experiment, f"its required argument {name!r} is no parameter of the experiment")
+        if inspect.Parameter.VAR_KEYWORD not in kinds:
+            for name in known:
+                if name not in arguments or arguments[name].kind not in (*_POSITIONAL, *_BY_NAME):
+                    _refuse(function, experiment, f"it takes no argument {name!r}")
+        by_position = inspect.Parameter.POSITIONAL_ONLY
+        positional = tuple(name for name, a in arguments.items() if a.kind is by_position and name in known)
+        return cls(mapping=False, positional=positional, extras=extras)
+
+    def call(self, function: Callable[..., Any], trial: BaseTrial, parameters: dict[str, Any]) -> Any:
+        extras = self._extras(trial) if self.extras else {}
+        if self.mapping:
+            return function(dict(parameters), **extras)
+        if not self.positional:
+            return function(**parameters, **extras)
+        rest = {name: value for name, value in parameters.items() if name not in self.positional}
+        return function(*[parameters[name] for name in self.positional], **rest, **extras)
+
+    def _extras(self, trial: BaseTrial) -> Json:
+        """Return seed, instance and budget; where the trial has none, the function's own default holds."""
+        extras: Json = {}
+        for name, required in self.extras.items():
+            value = getattr(trial, name)
+            if name == "seed" and value is None:
+                value = stable_seed(trial.experiment.seed, "evaluation", trial.index) % 2**31
+            if value is not None or required:
+                extras[name] = value
+        return extras
+
+
+def _refuse(function: Callable[..., Any], experiment: Experiment, why: str) -> NoReturn:
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    parameters = ", ".join(list(experiment.parameters)[:10])
+    raise UsageError(
+        f"the function {name!r} cannot be called with the parameters ({parameters}): {why}; "
+        "take each as a keyword, or all as one mapping"
+    )
+
+
+def _own_result(returned: Result, arm: str, objectives: Mapping[str, str]) -> Result:
+    """Take a result that the function made itself, under the name of the arm."""
+    measured: dict[str, Any] = {}
+    for name in ("seconds", "cpu_seconds", "peak_memory", "started", "ended"):
+        value = getattr(returned, name)
+        if value is not None:
+            measured[name] = value if type(value) is int else finite(value, name)
+    if returned.failure is not None:
+        _, info = read_result(Result(additional_info=returned.additional_info), {"": ""})
+        return Result(failure=returned.failure, additional_info=info or None, **measured)
+    metrics, info = read_result(returned, objectives)
+    result = Result(arms={arm: metrics}, additional_info=info or None, **measured)
+    check_objectives(result, objectives, (arm,))
+    return result
+
+
+def _crashed(error: BaseException) -> Result:
+    if isinstance(error, SystemExit):
+        code = "" if error.code is None else f"{error.code!r:.80}"
+        message = f"the function called sys.exit({clean(code)})"
+    else:
+        message = _sentence(error)
+    return Result.failed(FailureKind.CRASHED, message, additional_info={"traceback": _traceback(error)})
+
+
+def _sentence(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  (a user's __str__ may raise anything)
+        text = "(its text cannot be shown)"
+    if len(text) > _LONGEST_MESSAGE:
+        text = text[:_LONGEST_MESSAGE] + " ..."
+    name = type(error).__name__
+    return clean(f"{name}: {text}" if text else name)
+
+
+def _traceback(error: BaseException) -> str:
+    """Return the traceback without our own frames; of a long one the end."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_globals is globals():
+        frames = frames.tb_next
+    try:
+        text = "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+    except Exception as trouble:  # noqa: BLE001  (a user's exception may break anything that formats it)
+        return f"the traceback cannot be shown: {type(trouble).__name__}"
+    text = clean(text)
+    return text if len(text) <= _LONGEST_TRACEBACK else "...\n" + text[-_LONGEST_TRACEBACK:]
