@@ -1,8 +1,8 @@
 """Requests of other processes to the driver. Nobody but the driver writes the journal.
 
-A request is a file in ``DIR/requests/``, written whole or not at all; the named pipe ``DIR/requests/wake`` wakes a driver
-that lives. Without a driver the request waits for the next one. A request is taken in once: its id is recorded in the
-journal before its file is removed.
+A request is a file in ``DIR/requests/``, written whole or not at all; the named pipe ``DIR/requests/wake`` wakes a
+driver that lives. Without a driver the request waits for the next one. A request is taken in once: its id is recorded in
+the journal before its file is removed.
 """
 
 from __future__ import annotations
@@ -41,6 +41,11 @@ class Request:
     refused: str | None = None
 
 
+def request_id() -> str:
+    """Make a name for a request; later names sort after earlier ones."""
+    return f"{int(epoch() * 1e6):020d}-{secrets.token_hex(4)}"
+
+
 def post(directory: Path, body: Json) -> str:
     """Leave a request for the driver and wake it.
 
@@ -53,7 +58,7 @@ def post(directory: Path, body: Json) -> str:
     """
     folder = directory / REQUESTS
     folder.mkdir(exist_ok=True)
-    request = f"{int(epoch() * 1e6):020d}-{secrets.token_hex(4)}"
+    request = request_id()
     write_json(folder / f"{request}.json", body, sync=True)
     try:
         fd = os.open(folder / WAKE, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)

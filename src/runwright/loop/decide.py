@@ -1,0 +1,148 @@
+"""What should happen next: pure functions of the state, the time and the policy.
+
+They read index sets only, never all trials, so that a turn costs what has changed, not what exists.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runwright.events import DeployStarted, ExperimentEnded, GaveUp, RetryPlanned, StopRequested
+from runwright.status import FailureKind, StopCause, StopReason, TrialStatus
+
+if TYPE_CHECKING:
+    from runwright.loop.policy import Policy
+    from runwright.state import State
+
+UNLIMITED = -1
+_LONGEST_BACKOFF = 60.0
+_WAITS_BEFORE_RETRY = (FailureKind.SUBMIT_ERROR, FailureKind.LOST)
+
+
+def verdicts(state: State, policy: Policy, now: float) -> list[RetryPlanned | GaveUp]:
+    """Decide about each failed attempt: another one, or a FAILED trial.
+
+    What failed outside the evaluation (a submission, a lost worker) is tried again after 1, 2, 4 ... 60 seconds.
+    """
+    found: list[RetryPlanned | GaveUp] = []
+    for index in state.undecided:
+        trial = state.trials[index]
+        failures = trial.failures
+        if failures > policy.retries:
+            found.append(GaveUp(now, index))
+            continue
+        failure = trial.failure
+        waits = failure is not None and failure.kind in _WAITS_BEFORE_RETRY
+        wait = min(_LONGEST_BACKOFF, 2.0 ** (failures - 1)) if waits else 0.0
+        found.append(RetryPlanned(now, index, now + wait))
+    return found
+
+
+def ending(state: State, policy: Policy, now: float, *, exhausted: bool) -> ExperimentEnded | None:
+    """Decide whether the experiment ends now.
+
+    Args:
+        state: The experiment.
+        policy: What the user decided.
+        now: Time of the experiment.
+        exhausted: Whether the optimizer has nothing more to propose.
+    """
+    if state.stop_reason is not None:
+        return None
+    rate = policy.failure_rate
+    if rate is not None and state.ended >= _enough(policy):
+        failed = state.counts[TrialStatus.FAILED]
+        if failed > rate * state.ended:
+            message = f"{failed} of {state.ended} ended trials failed, more than the failure rate of {rate:g}"
+            return ExperimentEnded(now, StopReason.FAILURE_RATE, message)
+    if policy.seconds is not None and now >= policy.seconds:
+        return ExperimentEnded(now, StopReason.TIME, f"its time of {policy.seconds:g} s is used up")
+    if state.live or state.ready or state.delayed or state.undecided:
+        return None
+    if policy.trials is not None and len(state.trials) >= policy.trials:
+        return ExperimentEnded(now, StopReason.TRIALS, f"all {len(state.trials)} trials have ended")
+    if exhausted:
+        return ExperimentEnded(now, StopReason.EXHAUSTED, "the optimizer has nothing more to propose")
+    return None
+
+
+def _enough(policy: Policy) -> int:
+    """How many trials must have ended before their failure rate means anything."""
+    after = max(1, policy.failure_rate_after)
+    return after if policy.trials is None else max(1, min(after, policy.trials))
+
+
+def free_slots(state: State, policy: Policy, capacity: int) -> int:
+    """How many more attempts may be deployed; `UNLIMITED` where nothing limits them."""
+    if policy.parallel is None:
+        return capacity
+    room = max(0, policy.parallel - state.live)
+    return room if capacity == UNLIMITED else min(room, capacity)
+
+
+def asks(state: State, policy: Policy, now: float, free: int) -> int:
+    """How many points to ask for: what fills the free slots after all candidates that may start.
+
+    Args:
+        state: The experiment.
+        policy: What the user decided.
+        now: Time of the experiment.
+        free: What `free_slots` gave.
+    """
+    if state.stop_reason is not None:
+        return 0
+    left = UNLIMITED if policy.trials is None else max(0, policy.trials - len(state.trials))
+    if free == UNLIMITED:
+        assert left != UNLIMITED, "the scheduler refuses experiments that nothing limits"
+        return left
+    room = max(0, free - len(state.ready) - len(_due(state, now, free)))
+    return room if left == UNLIMITED else min(room, left)
+
+
+def deployments(state: State, now: float, free: int) -> list[DeployStarted]:
+    """Which candidates start now: those that are ready, in order, then retries that are due."""
+    if state.stop_reason is not None:
+        return []
+    found: list[DeployStarted] = []
+    for index in (*state.ready, *_due(state, now, free)) if state.delayed else state.ready:
+        if len(found) == free:
+            break
+        trial = state.trials[index]
+        found.append(DeployStarted(now, index, trial.attempt + 1, trial.digest))
+    return found
+
+
+def _due(state: State, now: float, most: int) -> list[int]:
+    found: list[int] = []
+    for not_before, index in state.delayed:
+        if not_before > now or len(found) == most:
+            break
+        found.append(index)
+    return found
+
+
+def timeouts(state: State, timeout: float | None, now: float) -> list[StopRequested]:
+    """Which running attempts have used up their time. Only for runners that cannot see to it themselves."""
+    found: list[StopRequested] = []
+    if timeout is None:
+        return found
+    for index, since in state.running.items():
+        if since + timeout > now:
+            break
+        if index not in state.stopping:
+            reason = f"it ran longer than its limit of {timeout:g} s"
+            found.append(StopRequested(now, index, state.trials[index].attempt, StopCause.TIMEOUT, reason))
+    return found
+
+
+def next_deadline(state: State, policy: Policy, timeout: float | None) -> float | None:
+    """When something must be decided even if nothing happens; None: never."""
+    times = [state.delayed[0][0]] if state.delayed else []
+    if timeout is not None:
+        for index, since in state.running.items():
+            if index not in state.stopping:
+                times.append(since + timeout)
+                break
+    if policy.seconds is not None and state.stop_reason is None:
+        times.append(policy.seconds)
+    return min(times, default=None)
