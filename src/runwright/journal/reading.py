@@ -1,0 +1,183 @@
+"""Reads a journal on disk, checks every event, and writes nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from importlib import resources
+from itertools import count
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from runwright.errors import JournalError
+from runwright.events import EVENTS, Row, decode
+from runwright.journal import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from runwright.events import Event
+
+SCHEMA = resources.files("runwright.journal").joinpath("schema.sql").read_text("utf-8")
+_TABLE = SCHEMA[SCHEMA.index("CREATE TABLE") :].strip().rstrip(";")
+_SELECT = "SELECT seq, time, trial, kind, body, crc FROM events WHERE seq > ? ORDER BY seq"
+_KINDS = {kind.encode(): kind for kind in EVENTS}
+_ROWS_AT_ONCE = 1000
+_PATIENCE = 10.0  # seconds; readers and the one writer never block each other for long
+_PRIMARY = 0xFF
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH}
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "; make room on the disk and start the same command again",
+    sqlite3.SQLITE_IOERR: "; look at the disk, and start the same command again",
+    sqlite3.SQLITE_CANTOPEN: "; where the folder is read-only, copy it to one that can be written",
+    sqlite3.SQLITE_READONLY: "; it is read-only",
+}
+OLDEST_SQLITE = (3, 37, 0)
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """Read a journal from any process, also while a driver writes it. It is not blocked, and nothing is written.
+
+    Args:
+        path: The journal.
+
+    Yields:
+        The events that were kept when the reading began, in order.
+
+    Raises:
+        JournalDamagedError: It is not what was written.
+        JournalTooNewError: A later version wrote it.
+        JournalError: It cannot be read.
+    """
+    for number, row in checked_rows(path):
+        try:
+            yield decode(row)
+        except (KeyError, ValueError, TypeError) as error:
+            raise files.damaged(path, f"event {number} ({row.kind}) cannot be understood: {error!r:.200}") from None
+
+
+def checked_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """Read the rows of a journal with their numbers, and check each.
+
+    Raises:
+        JournalError: As `read_events` does.
+    """
+    if files.is_new(path):
+        if not path.exists():
+            raise JournalError(f"{path}: there is no journal here")
+        return
+    last = 0
+    while True:
+        before = _stamp(path)
+        with connected(path) as connection:
+            for last, row in _rows(path, connection, last):  # noqa: B020  (it goes on from where it came)
+                yield last, row
+        if before[-1] or _stamp(path) == before:
+            return
+        # A driver came while a journal without a log was read: what it added follows.
+
+
+@contextmanager
+def connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a journal for reading, after its files and its table were looked at.
+
+    Raises:
+        JournalError: As `read_events` does; also for whatever SQLite raises in the body.
+    """
+    # Without a log nobody writes: read as it lies, no file is made beside it, and a read-only folder will do.
+    mode = "mode=ro" if files.size_of(files.wal_of(path)) else "mode=ro&immutable=1"
+    with translated(path, "read"):
+        with files.looked_at(path):
+            connection = connect(path, mode)
+            connection.text_factory = bytes
+        try:
+            tables = connection.execute("SELECT sql FROM sqlite_schema").fetchall()
+            if tables != [(_TABLE.encode(),)]:
+                raise files.damaged(path, "its table is not the one that was made")
+            yield connection
+        finally:
+            connection.close()
+            files.let_go(path)
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Open a connection without implicit transactions.
+
+    Args:
+        path: The journal.
+        mode: Query part of SQLite's URI.
+
+    Raises:
+        JournalError: This Python's SQLite is too old.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise JournalError(
+            f"{path}: the journal needs SQLite 3.37 or later, this Python brings {sqlite3.sqlite_version}; "
+            "use another build of Python"
+        )
+    uri = f"{path.absolute().as_uri()}?{mode}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_PATIENCE, check_same_thread=False)
+
+
+@contextmanager
+def translated(path: Path, what: str) -> Iterator[None]:
+    """Turn an error of SQLite into a sentence.
+
+    Args:
+        path: The journal.
+        what: What it could not be: ``read`` or ``written``.
+
+    Raises:
+        JournalDamagedError: SQLite finds the file malformed.
+        JournalError: Anything else.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
+        if what == "read" and code in _DAMAGE:
+            raise files.damaged(path, str(error)) from None
+        raise JournalError(f"{path}: the journal cannot be {what} ({error}){_ADVICE.get(code, '')}") from None
+
+
+def check(path: Path) -> int:
+    """Read a journal through and check everything that can be checked; say how many events it has.
+
+    Raises:
+        JournalError: As `read_events` does.
+    """
+    with connected(path) as connection:
+        answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if answer != b"ok":
+            raise files.damaged(path, answer.decode(errors="replace").replace("\n", " "))
+    last = 0
+    for last, _ in checked_rows(path):  # noqa: B007  (the number of the last one is what is wanted)
+        pass
+    return last
+
+
+def crc_of(seq: int, time: float, trial: int | None, kind: str, body: bytes) -> int:
+    """Return the checksum of a row."""
+    return crc32(body, crc32(f"{seq}|{time!r}|{trial}|{kind}|".encode()))
+
+
+def _rows(path: Path, connection: sqlite3.Connection, last: int) -> Iterator[tuple[int, Row]]:
+    numbers = count(last + 1)
+    cursor = connection.execute(_SELECT, (last,))
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+        for (seq, time, trial, kind, body, crc), number in zip(rows, numbers):  # noqa: B905  (numbers are endless)
+            name = _KINDS.get(kind)
+            if seq != number:
+                raise files.damaged(path, f"event {number} is missing")
+            if crc != crc32(body, crc32(f"{seq}|{time!r}|{trial}|{name}|".encode())):
+                raise files.damaged(path, f"event {number} is not what was written")
+            if name is None:
+                raise files.damaged(path, f"event {number} is of a kind that does not exist: {kind!r:.60}")
+            yield number, Row(time, trial, name, body.decode())
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    with files.readable(path):
+        main = path.stat()
+        return main.st_mtime_ns, main.st_size, files.size_of(files.wal_of(path))
