@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from runwright.clock import monotonic
+from runwright.errors import UsageError
 from runwright.status import TrialStatus
 
 if TYPE_CHECKING:
@@ -15,6 +16,23 @@ if TYPE_CHECKING:
     from runwright.result import Failure, Json, Metrics
 
 Rebuild: TypeAlias = Literal["stateless", "history", "replay"]
+
+_LARGEST_SEED = 2**63 - 1
+
+
+def check_seed(seed: object, what: str) -> int:
+    """Return a seed that an optimizer was given.
+
+    Args:
+        seed: The seed.
+        what: Whose seed it is, for the error.
+
+    Raises:
+        UsageError: It is no integer from 0 to 2**63 - 1.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _LARGEST_SEED:
+        raise UsageError(f"{what} must be an integer from 0 to 2**63 - 1, not {seed!r:.60}")
+    return seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +124,10 @@ class Optimizer(Protocol):
     def ask(self, trial: int) -> Suggestion | None:
         """Propose a point.
 
+        Must depend on nothing but what setup, ask, attach and tell were given, in their order.
+
         Args:
-            trial: Index of the trial that it will become.
+            trial: Index of the trial that it will become; each index is asked or attached once.
 
         Returns:
             The point; None: nothing now, ask again after the next result.
@@ -118,19 +138,33 @@ class Optimizer(Protocol):
         ...
 
     def attach(self, trial: int, suggestion: Suggestion) -> None:
-        """Learn that a user proposed a point, which is pending from now on."""
+        """Learn that a user proposed a point, which is pending from now on.
+
+        Raises:
+            UsageError: It is no point of the experiment.
+        """
         ...
 
     def tell(self, observation: Observation) -> None:
-        """Learn how a trial ended. A trial that was tried again by a user is told a second time."""
+        """Learn how a trial ended, one that was asked or attached before.
+
+        A trial that a user had tried again is told again: what is told last holds. No measurement is told but that of
+        a COMPLETED trial, and what any other end is worth is the optimizer's decision.
+        """
         ...
 
     def restore(self, history: Sequence[HistoryItem]) -> Restored:
-        """Go where an optimizer stands that lived through this history; called after `setup`, before `ask`."""
+        """Go where an optimizer stands that lived through this history; called after `setup`, before `ask`.
+
+        Must not raise because of the history: where the way back is not exact, that is what it returns.
+        """
         ...
 
     def describe(self) -> Json:
-        """Return what must not change between two drivers, as JSON: its kind, settings and seed."""
+        """Return what must not change between two drivers, as JSON: its kind, settings and seed.
+
+        Must be the same before and after `setup`, in every process, and whatever was asked and told.
+        """
         ...
 
 
@@ -148,7 +182,7 @@ class Restored:
 
 
 def feed(optimizer: Optimizer, history: Sequence[HistoryItem]) -> None:
-    """Give a history to an optimizer whose `attach` takes any point: nothing is asked again."""
+    """Give a history to an optimizer as it is: nothing is asked again, asked points are attached."""
     for item in history:
         if isinstance(item, Observation):
             optimizer.tell(item)
@@ -173,25 +207,30 @@ def replay(optimizer: Optimizer, history: Sequence[HistoryItem], *, seconds: flo
     for position, item in enumerate(history):
         if isinstance(item, Observation):
             optimizer.tell(item)
-            continue
-        if isinstance(item, Attached):
+        elif isinstance(item, Attached):
             optimizer.attach(item.trial, item.suggestion)
-            continue
-        if monotonic() - began > seconds:
-            feed(optimizer, history[position:])
-            return Restored(
-                exact=False,
-                reason=f"asking again took longer than {seconds:g} s; from trial {item.trial} on the history was fed",
-            )
-        again = optimizer.ask(item.trial)
-        if again != item.suggestion:
-            # The optimizer now holds a pending point that never was; it is told so, then given the recorded one.
-            if again is not None:
-                optimizer.tell(Observation(item.trial, again.parameters, TrialStatus.STALE))
-            feed(optimizer, history[position:])
-            return Restored(
-                exact=False,
-                reason=f"trial {item.trial} came out differently when asked again "
-                f"(another version of a library?); from there on the history was fed",
-            )
+        else:
+            trouble = _ask_again(optimizer, item, late=monotonic() - began > seconds, seconds=seconds)
+            if trouble is not None:
+                feed(optimizer, history[position:])
+                return Restored(exact=False, reason=trouble)
     return Restored(exact=True, reason=f"{len(history)} steps were asked and told again")
+
+
+def _ask_again(optimizer: Optimizer, item: Asked, *, late: bool, seconds: float) -> str | None:
+    """Ask for a recorded point; say why that was in vain, or None."""
+    if late:
+        return f"asking again took longer than {seconds:g} s; from trial {item.trial} on the history was fed"
+    try:
+        again = optimizer.ask(item.trial)
+    except Exhausted:
+        again = None
+    if again == item.suggestion:
+        return None
+    if again is not None:
+        # The optimizer now holds a pending point that never was: it is taken back before the recorded one is fed.
+        optimizer.tell(Observation(item.trial, again.parameters, TrialStatus.STALE))
+    return (
+        f"trial {item.trial} came out differently when asked again "
+        "(another version of a library?); from there on the history was fed"
+    )
