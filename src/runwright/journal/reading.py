@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 from contextlib import contextmanager
 from importlib import resources
-from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from zlib import crc32
 
 from runwright.errors import JournalError
@@ -24,6 +24,9 @@ _TABLE = SCHEMA[SCHEMA.index("CREATE TABLE") :].strip().rstrip(";")
 _SELECT = "SELECT seq, time, trial, kind, body, crc FROM events WHERE seq > ? ORDER BY seq"
 _KINDS = {kind.encode(): kind for kind in EVENTS}
 _ROWS_AT_ONCE = 1000
+_KEY = struct.Struct("<qdq")  # seq, time, trial
+_NO_TRIAL = -1
+_Stored: TypeAlias = "tuple[int, float, int | None, bytes, bytes, int]"
 _PATIENCE = 10.0  # seconds; readers and the one writer never block each other for long
 _PRIMARY = 0xFF
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH}
@@ -50,19 +53,36 @@ def read_events(path: Path) -> Iterator[Event]:
         JournalTooNewError: A later version wrote it.
         JournalError: It cannot be read.
     """
-    for number, row in checked_rows(path):
-        try:
-            yield decode(row)
-        except (KeyError, ValueError, TypeError) as error:
-            raise files.damaged(path, f"event {number} ({row.kind}) cannot be understood: {error!r:.200}") from None
+    for rows in _checked(path):
+        for seq, time, trial, kind, body, _ in rows:
+            try:
+                yield decode(Row(time, trial, _KINDS[kind], body.decode()))
+            except (KeyError, ValueError, TypeError) as error:
+                what = f"event {seq} ({_KINDS[kind]}) cannot be understood: {error!r:.200}"
+                raise files.damaged(path, what) from None
 
 
-def checked_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    """Read the rows of a journal with their numbers, and check each.
+def check(path: Path) -> int:
+    """Read a journal through and check everything that can be checked; say how many events it has.
 
     Raises:
         JournalError: As `read_events` does.
     """
+    if files.size_of(path):
+        with connected(path) as connection:
+            answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if answer != b"ok":
+                raise files.damaged(path, answer.decode(errors="replace").replace("\n", " "))
+    return sum(len(rows) for rows in _checked(path))
+
+
+def crc_of(seq: int, time: float, trial: int | None, kind: bytes, body: bytes) -> int:
+    """Return the checksum of a row."""
+    return crc32(body, crc32(kind, crc32(_KEY.pack(seq, time, _NO_TRIAL if trial is None else trial))))
+
+
+def _checked(path: Path) -> Iterator[list[_Stored]]:
+    """Read the rows of a journal, some at a time, and check each."""
     if files.is_new(path):
         if not path.exists():
             raise JournalError(f"{path}: there is no journal here")
@@ -71,11 +91,24 @@ def checked_rows(path: Path) -> Iterator[tuple[int, Row]]:
     while True:
         before = _stamp(path)
         with connected(path) as connection:
-            for last, row in _rows(path, connection, last):  # noqa: B020  (it goes on from where it came)
-                yield last, row
+            cursor = connection.execute(_SELECT, (last,))
+            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+                _check_rows(path, rows, last + 1)
+                last += len(rows)
+                yield rows
         if before[-1] or _stamp(path) == before:
             return
         # A driver came while a journal without a log was read: what it added follows.
+
+
+def _check_rows(path: Path, rows: list[_Stored], first: int) -> None:
+    for number, (seq, time, trial, kind, body, crc) in enumerate(rows, first):
+        if seq != number:
+            raise files.damaged(path, f"event {number} is missing")
+        if crc != crc32(body, crc32(kind, crc32(_KEY.pack(seq, time, _NO_TRIAL if trial is None else trial)))):
+            raise files.damaged(path, f"event {number} is not what was written")
+        if kind not in _KINDS:
+            raise files.damaged(path, f"event {number} is of a kind that does not exist: {kind!r:.60}")
 
 
 @contextmanager
@@ -139,42 +172,6 @@ def translated(path: Path, what: str) -> Iterator[None]:
         if what == "read" and code in _DAMAGE:
             raise files.damaged(path, str(error)) from None
         raise JournalError(f"{path}: the journal cannot be {what} ({error}){_ADVICE.get(code, '')}") from None
-
-
-def check(path: Path) -> int:
-    """Read a journal through and check everything that can be checked; say how many events it has.
-
-    Raises:
-        JournalError: As `read_events` does.
-    """
-    with connected(path) as connection:
-        answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if answer != b"ok":
-            raise files.damaged(path, answer.decode(errors="replace").replace("\n", " "))
-    last = 0
-    for last, _ in checked_rows(path):  # noqa: B007  (the number of the last one is what is wanted)
-        pass
-    return last
-
-
-def crc_of(seq: int, time: float, trial: int | None, kind: str, body: bytes) -> int:
-    """Return the checksum of a row."""
-    return crc32(body, crc32(f"{seq}|{time!r}|{trial}|{kind}|".encode()))
-
-
-def _rows(path: Path, connection: sqlite3.Connection, last: int) -> Iterator[tuple[int, Row]]:
-    numbers = count(last + 1)
-    cursor = connection.execute(_SELECT, (last,))
-    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-        for (seq, time, trial, kind, body, crc), number in zip(rows, numbers):  # noqa: B905  (numbers are endless)
-            name = _KINDS.get(kind)
-            if seq != number:
-                raise files.damaged(path, f"event {number} is missing")
-            if crc != crc32(body, crc32(f"{seq}|{time!r}|{trial}|{name}|".encode())):
-                raise files.damaged(path, f"event {number} is not what was written")
-            if name is None:
-                raise files.damaged(path, f"event {number} is of a kind that does not exist: {kind!r:.60}")
-            yield number, Row(time, trial, name, body.decode())
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

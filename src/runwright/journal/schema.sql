@@ -7,5 +7,5 @@ CREATE TABLE events (
     trial INTEGER,             -- the trial that the event is about
     kind  TEXT    NOT NULL,    -- name of the event
     body  TEXT    NOT NULL,    -- its other fields, as compact JSON
-    crc   INTEGER NOT NULL     -- CRC-32 of 'seq|time|trial|kind|body'
+    crc   INTEGER NOT NULL     -- CRC-32 of the others: see docs/journal.md
 ) STRICT;

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Synchronous: TypeAlias = Literal["FULL", "NORMAL"]
 
 _FEW = 32  # events that are inserted by one statement, which is a transaction by itself
-_INSERT = "INSERT INTO events (seq, time, trial, kind, body, crc) VALUES "
+_INSERT = "INSERT INTO events VALUES "
 _ROW = "(?, ?, ?, ?, ?, ?)"
 
 
@@ -72,7 +72,7 @@ class SqliteJournal:
             time = float(time)  # a whole number would come back as a float, and the checksum is over its text
             if not math.isfinite(time):
                 raise ValueError(f"the time of an event must be finite, not {time}")
-            values += (seq, time, trial, kind, body, reading.crc_of(seq, time, trial, kind, body.encode()))
+            values += (seq, time, trial, kind, body, reading.crc_of(seq, time, trial, kind.encode(), body.encode()))
         if values:
             with reading.translated(self._path, "written"):
                 self._insert(values, len(events))
