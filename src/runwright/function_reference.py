@@ -82,25 +82,53 @@ class FunctionReference:
         """The reference as a text."""
         return f"{self.source}:{self.qualname}"
 
-    def load(self) -> Callable[..., Any]:
+    def load(self, script_name: str | None = None) -> Callable[..., Any]:
         """Import the function.
+
+        Args:
+            script_name: Name under which a script is loaded; one of its own where not given.
 
         Raises:
             UsageError: It does not import, or is not callable; the sentence says what failed.
         """
+        global _loading  # noqa: PLW0603  (imports nest: what is being loaded is a fact about the process)
+        before, _loading = _loading, self.source
         try:
-            module = _script(self.source) if self.source.endswith(".py") else importlib.import_module(self.source)
+            if self.source.endswith(".py"):
+                module = _script(self.source, script_name)
+            else:
+                module = importlib.import_module(self.source)
         except (Exception, SystemExit) as error:
             said = f"{type(error).__name__}: {error}".strip().replace("\n", " ")[:_LONGEST_ERROR]
             raise UsageError(
                 f"the function {self.text!r:.200} cannot be loaded: importing {self.source!r:.150} failed with {said}"
             ) from error
+        finally:
+            _loading = before
         found: Callable[..., Any] | None = _resolve(module, self.qualname)
         if found is None:
             raise UsageError(f"{self.source!r:.150} has no {self.qualname!r:.80}; {_HINT}")
         if not callable(found):
             raise UsageError(f"{self.text!r:.200} is not callable, but {_show(found)}; {_HINT}")
         return found
+
+
+_loading: str | None = None
+
+
+def refuse_while_loading() -> None:
+    """Refuse to start worker processes from a module that is only being imported for its function.
+
+    Each worker would import it again, and start workers of its own, without end.
+
+    Raises:
+        UsageError: A function is being loaded.
+    """
+    if _loading is not None:
+        raise UsageError(
+            f"{_loading!r:.200} starts an experiment as soon as it is imported, and every worker imports it; "
+            "put what starts it under: if __name__ == '__main__':"
+        )
 
 
 def _resolve(module: ModuleType | None, qualname: str) -> Any:
@@ -129,15 +157,15 @@ def _main_source(qualname: str) -> str:
     return str(os.path.abspath(file))  # noqa: PTH100
 
 
-def _script(path: str) -> ModuleType:
+def _script(path: str, name: str | None) -> ModuleType:
     """Load a script as a module whose name is not ``__main__``, once; what its guard protects does not run."""
     main = sys.modules["__main__"]
     main_file = getattr(main, "__file__", None)
     if main_file is not None and os.path.abspath(main_file) == path:  # noqa: PTH100
         return main
-    name = f"_script_{hashlib.blake2b(path.encode(), digest_size=8).hexdigest()}"
+    name = name or f"_script_{hashlib.blake2b(path.encode(), digest_size=8).hexdigest()}"
     known = sys.modules.get(name)
-    if known is not None:
+    if known is not None and known.__file__ == path:
         return known
     loader = importlib.machinery.SourceFileLoader(name, path)
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)

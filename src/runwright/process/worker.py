@@ -1,0 +1,209 @@
+"""A worker of the pool: a fresh interpreter that evaluates one trial after the other.
+
+It is started by a supervisor as ``python worker.py`` and therefore imports only the standard library until it knows the
+driver's ``sys.path``. On the channel (``RUNWRIGHT_CHANNEL``, a socket) messages are four bytes of length and JSON:
+
+```
+driver -> worker   {"path": [...], "function": "module:name", "experiment": {...}, "timeout": s, "memory": bytes}
+worker -> driver   {"ready": pid}  or  {"refused": "a sentence"}
+driver -> worker   {"index", "attempt", "points", "names", "instance", "budget", "seed"}       (again and again)
+worker -> driver   a result
+```
+
+Around a trial with limits it writes ``begin <seconds> <bytes>`` and ``end`` to its supervisor (``RUNWRIGHT_LIMITS``).
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import fcntl
+import json
+import os
+import select
+import struct
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runwright.evaluation import Evaluation
+    from runwright.experiment import Experiment
+    from runwright.result import Result
+
+CHANNEL = "RUNWRIGHT_CHANNEL"
+LIMITS = "RUNWRIGHT_LIMITS"
+LARGEST_MESSAGE = 64 * 2**20
+_LENGTH = struct.Struct(">I")
+_READ = 65536
+_FIRST_FREE = 64  # above the numbers that programs take for granted
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def pack(body: dict[str, Any]) -> bytes:
+    """Return a message as it goes through the channel."""
+    data = _encode(body).encode()
+    return _LENGTH.pack(len(data)) + data
+
+
+def unpack(buffer: bytearray) -> dict[str, Any] | None:
+    """Take the first whole message out of a buffer; None while there is none."""
+    if len(buffer) < _LENGTH.size:
+        return None
+    end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
+    if len(buffer) < end:
+        return None
+    body: dict[str, Any] = json.loads(buffer[_LENGTH.size : end])
+    del buffer[:end]
+    return body
+
+
+class Channel:
+    """The worker's end of the channel. The function's children do not inherit it.
+
+    Args:
+        fd: The socket.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = _move(fd)
+        self._buffer = bytearray()
+        self._alive = select.poll()
+        self._alive.register(self._fd, select.POLLRDHUP)
+
+    def receive(self) -> dict[str, Any] | None:
+        """Return the next message; None when the driver has gone, even if it left messages behind.
+
+        A trial that a dead driver sent must not begin: the next driver cannot know of it.
+        """
+        while (message := unpack(self._buffer)) is None:
+            data = os.read(self._fd, _READ)
+            if not data:
+                return None
+            self._buffer += data
+        return None if self._alive.poll(0) else message
+
+    def send(self, data: bytes) -> None:
+        """Write a packed message, whole."""
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+
+class Worker:
+    """Evaluates the trials that come through a channel.
+
+    Args:
+        channel: Where they come from.
+        limits: File descriptor to the supervisor, or None.
+    """
+
+    def __init__(self, channel: Channel, limits: int | None) -> None:
+        self._channel = channel
+        self._limits = limits
+        self._begin = b""
+        self._pid = os.getpid()
+
+    def serve(self) -> int:
+        """Evaluate until the driver goes; return the exit status."""
+        order = self._channel.receive()
+        if order is None:
+            return 0
+        sys.path[:] = order["path"]
+        # Only now may anything but the standard library be imported.
+        from runwright.errors import UsageError
+        from runwright.evaluation import Evaluation, FunctionReference
+        from runwright.experiment import Experiment
+
+        if self._limits is not None and (order["timeout"] is not None or order["memory"] is not None):
+            self._begin = f"begin {order['timeout'] or 0} {order['memory'] or 0}\n".encode()
+        experiment = Experiment.from_dict(order["experiment"])
+        try:
+            # A script gets the name that multiprocessing gives it, so that processes which the function starts find it.
+            evaluation = Evaluation(FunctionReference.of(order["function"]).load("__mp_main__"))
+            sys.modules["__main__"] = sys.modules.get("__mp_main__", sys.modules["__main__"])
+            evaluation.prepare(experiment)
+        except UsageError as error:
+            self._channel.send(pack({"refused": str(error)}))
+            return 1
+        self._channel.send(pack({"ready": self._pid}))
+        while (message := self._channel.receive()) is not None:
+            _forget_output()
+            result = self._evaluate(evaluation, experiment, message)
+            if os.getpid() != self._pid:
+                return 0  # a child that the function forked has returned from it too: only the worker answers
+            self._channel.send(self._answer(result))
+        return 0
+
+    def _evaluate(self, evaluation: Evaluation, experiment: Experiment, message: dict[str, Any]) -> Result:
+        trial = experiment.new_trial(
+            message["index"],
+            message["points"],
+            instance=message["instance"],
+            budget=message["budget"],
+            seed=message["seed"],
+            names=message["names"],
+        )
+        trial.attempt = message["attempt"]
+        if self._begin:
+            os.write(self._limits, self._begin)  # type: ignore[arg-type]  # there is a begin only with limits
+        try:
+            result = evaluation(trial)
+        except KeyboardInterrupt:
+            result = _failed("CRASHED", "KeyboardInterrupt: the function was interrupted")
+        if self._begin and os.getpid() == self._pid:
+            os.write(self._limits, b"end\n")  # type: ignore[arg-type]
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError, AttributeError):
+                continue  # the function closed or replaced it, or the disk is full: no reason to lose its result
+        return result
+
+    @staticmethod
+    def _answer(result: Result) -> bytes:
+        try:
+            data = pack(result.to_json())
+        except (TypeError, ValueError, RecursionError) as error:
+            return pack(_failed("INVALID_RESULT", f"the result cannot be written as JSON: {error}").to_json())
+        if len(data) <= LARGEST_MESSAGE:
+            return data
+        message = f"the result has {len(data)} bytes; {LARGEST_MESSAGE} are allowed"
+        return pack(_failed("OUTPUT_LIMIT", message).to_json())
+
+
+def _failed(kind: str, message: str) -> Result:
+    from runwright.result import Result
+    from runwright.status import FailureKind
+
+    return Result.failed(FailureKind[kind], message)
+
+
+def _forget_output() -> None:
+    """Empty the worker's log, which holds the output of the trial before."""
+    for fd in (1, 2):
+        try:
+            if os.fstat(fd).st_size:
+                os.ftruncate(fd, 0)
+                os.lseek(fd, 0, os.SEEK_SET)
+        except OSError:
+            continue  # the function closed it, or pointed it elsewhere
+
+
+def _move(fd: int) -> int:
+    """Move a descriptor out of the way of programs, and keep it from children."""
+    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
+    os.close(fd)
+    return moved
+
+
+def main() -> int:
+    """Serve the channel that the environment names."""
+    channel = Channel(_move(int(os.environ.pop(CHANNEL))))
+    limits = os.environ.pop(LIMITS, None)
+    sys.modules["runwright_worker"] = sys.modules["__main__"]  # the function's script may take the name
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    faulthandler.enable()  # a segmentation fault leaves the function's stack in the log
+    return Worker(channel, None if limits is None else _move(int(limits))).serve()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
