@@ -333,14 +333,24 @@ def decode(row: Row) -> Event:
         ValueError: Its body is not what `encode` wrote.
         TypeError: A field of its body is missing.
     """
-    event = EVENTS[row.kind]
-    body = _decode(row.body)
+    return build(row.kind, row.time, row.trial, _decode(row.body))
+
+
+def build(kind: str, time: float, trial: int | None, body: Json) -> Event:
+    """Make an event from the parts of a row, its body parsed. The body is used up.
+
+    Raises:
+        KeyError: Its kind is unknown.
+        ValueError: Its body is not what `encode` wrote.
+        TypeError: A field of its body is missing.
+    """
+    event = EVENTS[kind]
     for name in body:
         convert = _FROM_JSON.get(name)
         if convert is not None:
             body[name] = convert(body[name])
     if event is ExperimentEnded:
         body["reason"] = StopReason(body["reason"])
-    if row.trial is not None:
-        body["trial"] = row.trial
-    return event(time=row.time, **body)
+    if trial is not None:
+        body["trial"] = trial
+    return event(time=time, **body)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runwright.errors import JournalError
-from runwright.events import Row, decode, encode
+from runwright.events import decode
+from runwright.journal.rows import row_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runwright.events import Event
+    from runwright.events import Event, Row
 
 
 class MemoryJournal:
@@ -31,7 +32,7 @@ class MemoryJournal:
         """Keep some more events: all of them or none."""
         self._check_open()
         if self._encoded:
-            self._rows += [encode(event) for event in events]
+            self._rows += [row_of(event)[0] for event in events]
         else:
             self._events += events
 

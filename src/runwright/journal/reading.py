@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-import struct
 from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING, TypeAlias
-from zlib import crc32
 
 from runwright.errors import JournalError
-from runwright.events import EVENTS, Row, decode
+from runwright.events import EVENTS, build
 from runwright.journal import files
+from runwright.journal.rows import crc_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from runwright.errors import JournalDamagedError
     from runwright.events import Event
+    from runwright.result import Json
 
 SCHEMA = resources.files("runwright.journal").joinpath("schema.sql").read_text("utf-8")
 _TABLE = SCHEMA[SCHEMA.index("CREATE TABLE") :].strip().rstrip(";")
 _SELECT = "SELECT seq, time, trial, kind, body, crc FROM events WHERE seq > ? ORDER BY seq"
 _KINDS = {kind.encode(): kind for kind in EVENTS}
 _ROWS_AT_ONCE = 1000
-_KEY = struct.Struct("<qdq")  # seq, time, trial
-_NO_TRIAL = -1
 _Stored: TypeAlias = "tuple[int, float, int | None, bytes, bytes, int]"
 _PATIENCE = 10.0  # seconds; readers and the one writer never block each other for long
 _PRIMARY = 0xFF
@@ -39,11 +39,12 @@ _ADVICE = {
 OLDEST_SQLITE = (3, 37, 0)
 
 
-def read_events(path: Path) -> Iterator[Event]:
+def read_events(path: Path, *, verified: int = 0) -> Iterator[Event]:
     """Read a journal from any process, also while a driver writes it. It is not blocked, and nothing is written.
 
     Args:
         path: The journal.
+        verified: So many events were checked by `check` before; they are not checked again.
 
     Yields:
         The events that were kept when the reading began, in order.
@@ -53,13 +54,12 @@ def read_events(path: Path) -> Iterator[Event]:
         JournalTooNewError: A later version wrote it.
         JournalError: It cannot be read.
     """
-    for rows in _checked(path):
-        for seq, time, trial, kind, body, _ in rows:
+    for rows in _stored(path, verified):
+        for (seq, time, trial, kind, _, _), body in zip(rows, _bodies(path, rows), strict=True):
             try:
-                yield decode(Row(time, trial, _KINDS[kind], body.decode()))
-            except (KeyError, ValueError, TypeError) as error:
-                what = f"event {seq} ({_KINDS[kind]}) cannot be understood: {error!r:.200}"
-                raise files.damaged(path, what) from None
+                yield build(_KINDS[kind], time, trial, body)
+            except (KeyError, ValueError, TypeError, AttributeError) as error:
+                raise _not_understood(path, f"event {seq} ({_KINDS[kind]})", error) from None
 
 
 def check(path: Path) -> int:
@@ -73,16 +73,11 @@ def check(path: Path) -> int:
             answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if answer != b"ok":
                 raise files.damaged(path, answer.decode(errors="replace").replace("\n", " "))
-    return sum(len(rows) for rows in _checked(path))
+    return sum(len(rows) for rows in _stored(path))
 
 
-def crc_of(seq: int, time: float, trial: int | None, kind: bytes, body: bytes) -> int:
-    """Return the checksum of a row."""
-    return crc32(body, crc32(kind, crc32(_KEY.pack(seq, time, _NO_TRIAL if trial is None else trial))))
-
-
-def _checked(path: Path) -> Iterator[list[_Stored]]:
-    """Read the rows of a journal, some at a time, and check each."""
+def _stored(path: Path, verified: int = 0) -> Iterator[list[_Stored]]:
+    """Read the rows of a journal, some at a time, and check those that were not yet."""
     if files.is_new(path):
         if not path.exists():
             raise JournalError(f"{path}: there is no journal here")
@@ -93,8 +88,9 @@ def _checked(path: Path) -> Iterator[list[_Stored]]:
         with connected(path) as connection:
             cursor = connection.execute(_SELECT, (last,))
             while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-                _check_rows(path, rows, last + 1)
                 last += len(rows)
+                if last > verified:
+                    _check_rows(path, rows, last + 1 - len(rows))
                 yield rows
         if before[-1] or _stamp(path) == before:
             return
@@ -105,7 +101,7 @@ def _check_rows(path: Path, rows: list[_Stored], first: int) -> None:
     for number, (seq, time, trial, kind, body, crc) in enumerate(rows, first):
         if seq != number:
             raise files.damaged(path, f"event {number} is missing")
-        if crc != crc32(body, crc32(kind, crc32(_KEY.pack(seq, time, _NO_TRIAL if trial is None else trial)))):
+        if crc != crc_of(seq, time, trial, kind, body):
             raise files.damaged(path, f"event {number} is not what was written")
         if kind not in _KINDS:
             raise files.damaged(path, f"event {number} is of a kind that does not exist: {kind!r:.60}")
@@ -172,6 +168,21 @@ def translated(path: Path, what: str) -> Iterator[None]:
         if what == "read" and code in _DAMAGE:
             raise files.damaged(path, str(error)) from None
         raise JournalError(f"{path}: the journal cannot be {what} ({error}){_ADVICE.get(code, '')}") from None
+
+
+def _bodies(path: Path, rows: list[_Stored]) -> list[Json]:
+    """Parse the bodies of rows: as one text, which takes a third of the time of one by one."""
+    try:
+        bodies: list[Json] = json.loads(b"[%b]" % b",".join([row[4] for row in rows]))
+    except ValueError as error:
+        raise _not_understood(path, f"an event from {rows[0][0]} to {rows[-1][0]}", error) from None
+    if len(bodies) != len(rows):
+        raise files.damaged(path, f"an event from {rows[0][0]} to {rows[-1][0]} is no JSON object")
+    return bodies
+
+
+def _not_understood(path: Path, what: str, error: Exception) -> JournalDamagedError:
+    return files.damaged(path, f"{what} cannot be understood: {error!r:.200}")
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

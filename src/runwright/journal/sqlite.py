@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from runwright.errors import JournalError
-from runwright.events import encode
 from runwright.folder import write_atomic
 from runwright.journal import files, reading
+from runwright.journal.rows import crc_of, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +45,7 @@ class SqliteJournal:
         self._path = Path(path)
         if files.is_new(self._path):
             _create(self._path)
-        self._kept = reading.check(self._path)
+        self._checked = self._kept = reading.check(self._path)
         with reading.translated(self._path, "written"):
             with files.looked_at(self._path):
                 self._connection = reading.connect(self._path, "mode=rw")
@@ -68,11 +67,8 @@ class SqliteJournal:
         self._check_open()
         values: list[float | int | str | None] = []
         for seq, event in enumerate(events, self._kept + 1):
-            time, trial, kind, body = encode(event)
-            time = float(time)  # a whole number would come back as a float, and the checksum is over its text
-            if not math.isfinite(time):
-                raise ValueError(f"the time of an event must be finite, not {time}")
-            values += (seq, time, trial, kind, body, reading.crc_of(seq, time, trial, kind.encode(), body.encode()))
+            (time, trial, kind, body), data = row_of(event)
+            values += (seq, time, trial, kind, body, crc_of(seq, time, trial, kind.encode(), data))
         if values:
             with reading.translated(self._path, "written"):
                 self._insert(values, len(events))
@@ -81,7 +77,7 @@ class SqliteJournal:
     def read(self) -> Iterator[Event]:
         """Return all events that were kept when the reading began, in order."""
         self._check_open()
-        return reading.read_events(self._path)
+        return reading.read_events(self._path, verified=self._checked)
 
     def close(self) -> None:
         """Close the file. Idempotent."""
