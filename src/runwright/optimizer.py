@@ -138,11 +138,7 @@ class Optimizer(Protocol):
         ...
 
     def attach(self, trial: int, suggestion: Suggestion) -> None:
-        """Learn that a user proposed a point, which is pending from now on.
-
-        Raises:
-            UsageError: It is no point of the experiment.
-        """
+        """Learn that a user proposed a point, which is pending from now on; it is a valid one."""
         ...
 
     def tell(self, observation: Observation) -> None:

@@ -1,0 +1,280 @@
+"""Optuna's samplers behind our contract: in memory, ask and tell, brought back from the recorded history.
+
+Two ways back, by sampler (``docs/decisions/0004-optimizer-rebuild.md``):
+
+- ``history``: the sampler reads nothing but the trials, and is made anew for each ask with a seed that depends on seed
+  and index alone. Asked points are entered as they were recorded.
+- ``replay``: the sampler keeps something between asks (a population, a place in a sequence). Everything is asked and
+  told again, and compared.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from runwright.clock import monotonic
+from runwright.errors import ContractError, MissingExtraError, UsageError
+from runwright.experiment import Choice, Experiment, Float, Int, ParameterValue, stable_seed
+from runwright.optimizer import Exhausted, Observation, Rebuild, Restored, Suggestion, check_seed, feed, replay
+from runwright.optimizers.optuna_samplers import (
+    SAMPLERS,
+    check_experiment,
+    check_installed,
+    check_options,
+    check_seconds,
+    find_sampler,
+    must_sample_attached,
+)
+from runwright.status import TrialStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import optuna
+
+    from runwright.optimizer import HistoryItem
+    from runwright.result import Json
+
+_LARGEST_EXACT_INT = 2**53
+_SEEDS = 2**32  # numpy's legacy generators take 32 bits
+
+
+class OptunaOptimizer:
+    """Proposes what a sampler of Optuna proposes.
+
+    Args:
+        sampler: ``tpe``, ``gp``, ``cmaes``, ``qmc``, ``nsgaii`` or ``random``; or a sampler object, which is not
+            exact after a restart.
+        seed: Seed of the sampler; the experiment's where none is given.
+        options: Arguments of the sampler's constructor, as JSON; `docs/optimizers.md` lists them.
+        rebuild_seconds: Wall seconds that asking again may take after a restart (cmaes, qmc, nsgaii).
+
+    Raises:
+        UsageError: There is no such sampler or option, or a value is out of its range.
+        MissingExtraError: Optuna, or what the sampler needs beside it, is not installed.
+    """
+
+    rebuild: Rebuild
+
+    def __init__(
+        self,
+        sampler: str | optuna.samplers.BaseSampler = "tpe",
+        *,
+        seed: int | None = None,
+        options: Mapping[str, Any] | None = None,
+        rebuild_seconds: float = 60.0,
+    ) -> None:
+        kind = find_sampler(sampler) if isinstance(sampler, str) else None
+        self._optuna = _import_optuna()
+        if kind is None:
+            self._check_object(sampler, seed, options)
+            self.rebuild = "history"
+        else:
+            check_installed(kind)
+            self._warns = check_options(kind, getattr(self._optuna.samplers, kind.class_name), options or {})
+            self.rebuild = kind.rebuild
+        self.sampler = sampler
+        self.seed = None if seed is None else check_seed(seed, "the seed of the optuna optimizer")
+        self.options = dict(options or {})
+        self.rebuild_seconds = check_seconds(rebuild_seconds)
+        self._kind = kind
+        self._exhausted = False
+        self._hurry_at: float | None = None
+        self._hurried = False
+        self._entered = 0
+        self._open: dict[int, int] = {}
+        self._ended: set[int] = set()
+
+    def _check_object(self, sampler: object, seed: int | None, options: Mapping[str, Any] | None) -> None:
+        if not isinstance(sampler, self._optuna.samplers.BaseSampler):
+            names = ", ".join(SAMPLERS)
+            raise UsageError(f"the sampler must be one of {names}, or a sampler object of Optuna, not {sampler!r:.60}")
+        if isinstance(sampler, self._optuna.samplers.GridSampler):
+            raise UsageError(
+                "a GridSampler notes its place in Optuna's own storage, so that a restarted driver would evaluate "
+                "points again; enqueue the points of the grid instead"
+            )
+        if seed is not None or options:
+            raise UsageError("a sampler object has its own seed and options; give them to its constructor")
+
+    def setup(self, experiment: Experiment) -> None:
+        """Get ready for an experiment.
+
+        Raises:
+            UsageError: The sampler cannot search this experiment.
+        """
+        if not experiment.objectives:
+            raise UsageError("the optuna optimizer needs an objective; this experiment has none")
+        self._experiment = experiment
+        self._seed = experiment.seed if self.seed is None else self.seed
+        self._space = {name: self._distribution(name, value) for name, value in experiment.parameters.items()}
+        sampler = self._make(self._seed % _SEEDS)
+        check_experiment(sampler, experiment)
+        self._samples_attached = must_sample_attached(sampler)
+        self._study = self._new_study(sampler)
+
+    def _distribution(self, name: str, parameter: Float | Int | Choice) -> Any:
+        distributions = self._optuna.distributions
+        if isinstance(parameter, Choice):
+            return distributions.CategoricalDistribution(parameter.values)
+        if isinstance(parameter, Float):
+            return distributions.FloatDistribution(parameter.low, parameter.high, log=parameter.log)
+        if max(abs(parameter.low), abs(parameter.high)) > _LARGEST_EXACT_INT:
+            raise UsageError(
+                f"parameter {name!r}: Optuna computes with floating-point numbers, so integer bounds must be within "
+                f"2**53, not [{parameter.low}, {parameter.high}]"
+            )
+        return distributions.IntDistribution(parameter.low, parameter.high, log=parameter.log)
+
+    def _make(self, seed: int) -> Any:
+        if self._kind is None:
+            return self.sampler
+        options = self._kind.defaults(len(self._experiment.objectives), self.options) | self.options
+        make = getattr(self._optuna.samplers, self._kind.class_name)
+        if not self._warns:
+            return make(seed=seed, **options)
+        with warnings.catch_warnings():  # what it warns of was said when the options were checked
+            warnings.simplefilter("ignore")
+            return make(seed=seed, **options)
+
+    def _new_study(self, sampler: Any) -> Any:
+        logging = self._optuna.logging
+        level = logging.get_verbosity()
+        logging.set_verbosity(max(level, logging.WARNING))  # it says by default that a study was made
+        try:
+            study = self._optuna.create_study(
+                sampler=sampler,
+                pruner=self._optuna.pruners.NopPruner(),
+                directions=list(self._experiment.objectives.values()),
+            )
+        finally:
+            logging.set_verbosity(level)
+        # How a sampler says that it has nothing more; Optuna itself takes that inside Study.optimize only.
+        study.stop = self._stop
+        return study
+
+    def _stop(self) -> None:
+        self._exhausted = True
+
+    def ask(self, trial: int) -> Suggestion:
+        """Propose a point.
+
+        Raises:
+            Exhausted: The sampler has been through all points.
+            ContractError: The trial exists already, or the sampler proposed what is no point.
+        """
+        if self._exhausted:
+            raise Exhausted
+        self._check_new(trial)
+        if self._kind is not None and self.rebuild == "history":
+            self._study.sampler = self._make(stable_seed(self._seed, "ask", trial) % _SEEDS)
+        asked = self._study.ask(self._space)
+        self._note(trial)
+        try:
+            return Suggestion(self._experiment.validate(asked.params))
+        except UsageError as error:
+            raise ContractError(
+                f"Optuna's {self._study.sampler} proposed no point of this experiment: {error}"
+            ) from None
+
+    def attach(self, trial: int, suggestion: Suggestion) -> None:
+        """Learn that a user proposed a point, which is pending from now on.
+
+        Raises:
+            UsageError: It is no point of the experiment.
+            ContractError: The trial exists already.
+        """
+        point = self._experiment.validate(suggestion.parameters)
+        self._check_new(trial)
+        self._enter(trial, point)
+
+    def tell(self, observation: Observation) -> None:
+        """Learn how a trial ended. The measurement of a trial that was tried again is entered as a new trial.
+
+        Raises:
+            ContractError: The trial was neither asked nor attached, or an objective was not measured.
+        """
+        trial, status = observation.trial, observation.status
+        if trial not in self._open:
+            if trial not in self._ended:
+                raise ContractError(f"trial {trial} was told, but neither asked nor attached before")
+            if status is not TrialStatus.COMPLETED:
+                return
+            self._enter(trial, self._experiment.validate(observation.parameters))
+        values = self._values(observation) if status is TrialStatus.COMPLETED else None
+        self._study.tell(self._open[trial], values, state=self._state(status))
+        del self._open[trial]
+        self._ended.add(trial)
+
+    def _values(self, observation: Observation) -> list[float]:
+        missing = [name for name in self._experiment.objectives if name not in observation.metrics]
+        if missing:
+            raise ContractError(f"trial {observation.trial} was told as completed without the objective {missing[0]!r}")
+        return [observation.metrics[name][0] for name in self._experiment.objectives]
+
+    def _state(self, status: TrialStatus) -> Any:
+        states = self._optuna.trial.TrialState
+        if status is TrialStatus.COMPLETED:
+            return states.COMPLETE
+        # Optuna knows early stopping for one objective only. All else gave nothing to learn from.
+        stopped_early = status is TrialStatus.EARLY_STOPPED and len(self._experiment.objectives) == 1
+        return states.PRUNED if stopped_early else states.FAIL
+
+    def _check_new(self, trial: int) -> None:
+        if trial in self._open:
+            raise ContractError(f"trial {trial} is pending already; it cannot be asked or attached again")
+
+    def _enter(self, trial: int, point: dict[str, ParameterValue]) -> None:
+        """Make a pending trial of a given point."""
+        hurry = self._hurry_at is not None and monotonic() > self._hurry_at
+        if self._samples_attached and not hurry:
+            # The sampler goes through its motions, as for Optuna's own enqueue_trial: the point takes its place in the
+            # population or sequence.
+            self._study.enqueue_trial(point)
+            self._study.ask(self._space)
+        else:
+            self._hurried = self._hurried or self._samples_attached
+            running = self._optuna.trial.TrialState.RUNNING
+            self._study.add_trial(
+                self._optuna.trial.create_trial(state=running, params=point, distributions=self._space)
+            )
+        self._note(trial)
+
+    def _note(self, trial: int) -> None:
+        """Keep which number Optuna gave to the trial: it counts what it is given, our indices may have gaps."""
+        self._open[trial] = self._entered
+        self._entered += 1
+
+    def restore(self, history: Sequence[HistoryItem]) -> Restored:
+        """Go where an optimizer stands that lived through this history."""
+        if self.rebuild == "replay":
+            # What is fed after a difference is sampled too, but not for ever.
+            self._hurry_at = monotonic() + 2 * self.rebuild_seconds
+            restored = replay(self, history, seconds=self.rebuild_seconds)
+            self._hurry_at = None
+            if self._hurried and restored.exact:
+                return Restored(exact=False, reason=f"asking again took longer than {2 * self.rebuild_seconds:g} s")
+            return restored
+        feed(self, history)
+        if self._kind is None:
+            name = type(self.sampler).__name__
+            return Restored(
+                exact=False,
+                reason=f"the {name} was given as an object: it was fed the history, but its own random numbers and "
+                "notes begin anew; name a sampler to have it exact",
+            )
+        return Restored(exact=True, reason=f"{self._entered} trials were entered as they were recorded")
+
+    def describe(self) -> Json:
+        """Return sampler, seed and options."""
+        name = self.sampler if isinstance(self.sampler, str) else type(self.sampler).__name__
+        return {"type": "optuna", "sampler": name, "seed": self.seed, "options": dict(self.options)}
+
+
+def _import_optuna() -> Any:
+    try:
+        import optuna
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("the optuna optimizer", "optuna") from error
+    return optuna
