@@ -1,0 +1,172 @@
+"""News of a run as lines: one an ended trial while they are slow, one for many when they are fast."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from runwright.cli.terminal import duration, measured, printable
+from runwright.report import Incumbents, target_of
+from runwright.status import TrialStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from runwright.events import Event
+    from runwright.state import State
+    from runwright.trial import BaseTrial
+
+FEW = 3
+"""Lines a second."""
+_LONGEST_PAUSE = 10.0
+_LONGEST_MESSAGE = 300
+
+
+class Feed:
+    """Collects news and says when which lines are due.
+
+    Args:
+        state: The experiment as it stands when the feed begins.
+        everything: Whether completed trials are news too, not only what went wrong.
+    """
+
+    def __init__(self, state: State, *, everything: bool) -> None:
+        self._everything = everything
+        self._lines: list[str] = []
+        self._left_out = 0
+        self._ended: list[tuple[int, bool]] = []
+        self._due = 0.0
+        self._pause = 0.0
+        self.incumbents = Incumbents({} if state.experiment is None else state.experiment.objectives)
+        for trial in state.trials:
+            self.incumbents.take(trial)
+
+    def take(self, state: State, events: Iterable[Event]) -> None:
+        """Take in what was recorded.
+
+        Args:
+            state: The experiment after the events.
+            events: What is new.
+        """
+        for event in events:
+            kind = event.kind
+            if kind in ("Finished", "GaveUp", "Stopped"):
+                assert event.trial is not None, "these events are about a trial"
+                trial = state.trials[event.trial]
+                if trial.status.is_terminal:
+                    best = self.incumbents.take(trial)
+                    if self._everything or trial.status is TrialStatus.FAILED:
+                        self._ended.append((trial.index, best))
+            elif kind in _NEWS:
+                line = _NEWS[kind](event, state)
+                if line:
+                    self._news(line)
+
+    def _news(self, line: str) -> None:
+        if len(self._lines) < FEW:
+            self._lines.append(line)
+        else:
+            self._left_out += 1
+
+    def due(self, state: State, now: float, *, last: bool = False) -> list[str]:
+        """Return the lines that are due; empty while it is too early.
+
+        Args:
+            state: The experiment.
+            now: Seconds of the monotonic clock.
+            last: Whether all must come out now.
+        """
+        if not (self._ended or self._lines) or (now < self._due and not last):
+            return []
+        lines, self._lines = self._lines, []
+        if self._left_out:
+            lines.append(f"and {self._left_out:,} more notes; `runwright status` has them")
+            self._left_out = 0
+        ended, self._ended = self._ended, []
+        if len(ended) <= FEW:
+            lines += [self._one(state, index, best=best) for index, best in ended]
+            self._pause = len(lines) / FEW
+        else:
+            lines += self._many(state, [state.trials[index] for index, _ in ended])
+            self._pause = min(_LONGEST_PAUSE, max(1.0, 1.5 * self._pause))
+        self._due = now + self._pause
+        return lines
+
+    def _one(self, state: State, index: int, *, best: bool) -> str:
+        trial = state.trials[index]
+        return f"{_position(state)} {_ending(state, trial)}" + (self._praise(state) if best else "")
+
+    def _praise(self, state: State) -> str:
+        several = state.experiment is not None and len(state.experiment.objectives) > 1
+        return " (on the front)" if several else " (best)"
+
+    def _many(self, state: State, trials: Sequence[BaseTrial]) -> list[str]:
+        counts = Counter(trial.status.name.lower().replace("_", " ") for trial in trials)
+        told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        lines = [f"{_position(state)} {told}{self._best(state)}"]
+        failed = next((trial for trial in trials if trial.status is TrialStatus.FAILED), None)
+        if failed is not None:
+            lines.append(f"{_position(state)} {_ending(state, failed)}")
+        return lines
+
+    def _best(self, state: State) -> str:
+        best = self.incumbents.best
+        if best is None or state.experiment is None:
+            return ""
+        trial, arm = best
+        (objective,) = state.experiment.objectives
+        assert trial.result is not None, "a best trial has a result"
+        return f"; best {printable(objective)} = {measured(trial.result.arms[arm][objective])} (trial {trial.index})"
+
+
+def _position(state: State) -> str:
+    target = target_of(state)
+    if target is None:
+        return f"[{state.ended:,}]"
+    total = f"{target:,}"
+    return f"[{f'{state.ended:,}':>{len(total)}}/{total}]"
+
+
+def _ending(state: State, trial: BaseTrial) -> str:
+    result = trial.result
+    took = "" if result is None or result.seconds is None else f" in {duration(result.seconds)}"
+    if trial.status is TrialStatus.COMPLETED and result is not None:
+        objectives = {} if state.experiment is None else state.experiment.objectives
+        values = ", ".join(
+            f"{printable(name)} = {measured(metrics[name])}"
+            for metrics in list(result.arms.values())[:FEW]
+            for name in list(objectives)[:FEW]
+            if name in metrics
+        )
+        return f"trial {trial.index} completed{took}: {values}"
+    if trial.failure is not None and trial.status is TrialStatus.FAILED:
+        message = printable(trial.failure.message)[:_LONGEST_MESSAGE]
+        return f"trial {trial.index} failed{took}: {trial.failure.kind.value}: {message}"
+    why = f": {printable(trial.stop_requested)[:_LONGEST_MESSAGE]}" if trial.stop_requested else ""
+    return f"trial {trial.index} {trial.status.name.lower().replace('_', ' ')}{why}"
+
+
+def _retried(event: Event, state: State) -> str:
+    assert event.trial is not None, "a retry is about a trial"
+    attempt = state.trials[event.trial].attempts[-1]
+    failure = attempt.failure
+    why = "" if failure is None else f": {failure.kind.value}: {printable(failure.message)[:_LONGEST_MESSAGE]}"
+    return f"trial {event.trial}, attempt {attempt.number} failed and is tried again{why}"
+
+
+def _refused(event: Event, _: State) -> str:
+    refused = event.refused  # type: ignore[union-attr]  # called for RequestTaken alone
+    return "" if refused is None else f"a request was refused: {printable(refused)[:_LONGEST_MESSAGE]}"
+
+
+def _rebuilt(event: Event, _: State) -> str:
+    if event.exact:  # type: ignore[union-attr]  # called for OptimizerRebuilt alone
+        return ""
+    return f"the optimizer was rebuilt, not exactly: {printable(event.reason)[:_LONGEST_MESSAGE]}"  # type: ignore[union-attr]
+
+
+def _noted(event: Event, _: State) -> str:
+    return printable(event.message)[:_LONGEST_MESSAGE]  # type: ignore[union-attr]  # called for Noted alone
+
+
+_NEWS = {"RetryPlanned": _retried, "RequestTaken": _refused, "OptimizerRebuilt": _rebuilt, "Noted": _noted}

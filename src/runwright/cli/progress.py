@@ -1,0 +1,107 @@
+"""What `run` shows while it runs: nothing, plain lines, or a display on a terminal (in `live`)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from runwright.cli.feed import Feed
+from runwright.clock import monotonic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runwright.events import Event
+    from runwright.state import State
+
+
+class Progress(Protocol):
+    """Shows a run."""
+
+    def turn(self, state: State, events: Sequence[Event]) -> None:
+        """Take in what was recorded; called often, so cheap."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """Say something now; called by signal handlers."""
+        ...
+
+    def close(self) -> None:
+        """Show what is left, and leave the terminal as it was."""
+        ...
+
+
+class Quiet:
+    """Shows nothing but notices."""
+
+    def turn(self, state: State, events: Sequence[Event]) -> None:
+        """Ignore it."""
+
+    def notice(self, text: str) -> None:
+        """Say something now."""
+        write_now(sys.stderr, text)
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class Plain:
+    """Shows lines; for pipes and files.
+
+    Args:
+        state: The experiment as it stands.
+        out: Where the lines go. When it is gone the run goes on in silence.
+    """
+
+    def __init__(self, state: State, out: TextIO) -> None:
+        self._state = state
+        self._feed = Feed(state, everything=True)
+        self._out: TextIO | None = out
+
+    def turn(self, state: State, events: Sequence[Event]) -> None:
+        """Collect news, and write what is due."""
+        if events:
+            self._feed.take(state, events)
+        self._write(self._feed.due(state, monotonic()))
+
+    def notice(self, text: str) -> None:
+        """Say something now."""
+        write_now(sys.stderr, text)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._write(self._feed.due(self._state, monotonic(), last=True))
+
+    def _write(self, lines: list[str]) -> None:
+        if not lines or self._out is None:
+            return
+        try:
+            self._out.write("".join(f"{line}\n" for line in lines))
+            self._out.flush()
+        except OSError:
+            silence(self._out)  # nobody reads any more: no reason to end a run of hours
+            self._out = None
+
+
+def write_now(stream: TextIO, text: str) -> None:
+    """Write a line past all buffers: a signal may have come in the middle of another write."""
+    with suppress(OSError, ValueError):  # nobody reads any more
+        os.write(stream.fileno(), f"{text}\n".encode(errors="backslashreplace"))
+
+
+def silence(stream: TextIO) -> None:
+    """Send what a stream still holds, and all that follows, to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, stream.fileno())
+    except (OSError, ValueError):
+        pass  # a stream without a descriptor holds nothing back
+    finally:
+        os.close(nowhere)
+
+
+def on_terminal(stream: TextIO) -> bool:
+    """Say whether a display can be drawn there."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"

@@ -1,0 +1,216 @@
+"""``runwright run``: run an experiment, or go on with it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runwright.cli.directory import state_of, supervisors_of
+from runwright.cli.terminal import command as command_line
+from runwright.cli.terminal import plural, say, say_json, shown
+from runwright.errors import UsageError
+from runwright.folder import JOURNAL, driver_of
+
+if TYPE_CHECKING:
+    from runwright.cli.progress import Progress
+    from runwright.config import ExperimentFile
+    from runwright.loop.scheduler import Scheduler
+    from runwright.report import Summary
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+
+@click.command("run")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--dir", "directory", metavar="DIR", type=click.Path(path_type=Path), help="Run directory.")
+@click.option("--fresh", is_flag=True, help="Start anew; the old run directory is renamed, never deleted.")
+@click.option("--trials", metavar="N", type=click.IntRange(min=1), help="Trials in all, instead of stop.trials.")
+@click.option("--quiet", "-q", is_flag=True, help="Print the summary alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, and progress to stderr.")
+@click.pass_context
+def command(
+    ctx: click.Context, file: Path, directory: Path | None, fresh: bool, trials: int | None, quiet: bool, as_json: bool
+) -> None:
+    """Run the experiment in FILE, or go on with it: the same command resumes.
+
+    Whatever ended the last driver, this one takes in what has finished since, follows what still runs, and asks for the
+    points that the last one would have asked for. The run directory is runs/NAME beside FILE unless --dir or the
+    file says otherwise.
+
+    Ctrl-C once: nothing new starts, running trials end. Twice: running trials are stopped, to be repeated by the next
+    run. SIGTERM or SIGHUP: trials that survive the driver go on without it, the others are stopped, to be repeated.
+
+    Exit status: 0 done, 1 the experiment failed (too many failures, or no trial completed), 2 bad usage or a bad
+    file, 130 interrupted (by a signal, or by `runwright stop`).
+    """
+    from runwright.config import load
+
+    setup = load(file)
+    place = directory or setup.directory
+    if fresh:
+        aside = set_aside(place)
+        if aside is not None and not quiet:
+            say(f"the old run is kept in {shown(aside)}", error=as_json)
+    again = ["run", file, *(["--dir", directory] if directory else []), *(["--trials", trials] if trials else [])]
+    run = _Run(setup, place, again, trials=trials, quiet=quiet, as_json=as_json)
+    ctx.exit(run.go())
+
+
+@dataclass
+class _Run:
+    """One run of one driver."""
+
+    setup: ExperimentFile
+    directory: Path
+    again: list[object]
+    trials: int | None
+    quiet: bool
+    as_json: bool
+
+    def go(self) -> int:
+        """Run; return the exit status."""
+        from runwright.loop.scheduler import Scheduler
+
+        policy = self.setup.policy()
+        if self.trials is not None:
+            policy = replace(policy, trials=self.trials)
+        with ExitStack() as stack:
+            if self.as_json:
+                stack.enter_context(redirect_stdout(sys.stderr))  # what an evaluation prints is no JSON
+            scheduler = Scheduler(
+                self.setup.experiment(),
+                self.setup.optimizer(),
+                self.setup.runner(),
+                directory=self.directory,
+                policy=policy,
+                enqueue=self.setup.enqueue,
+                definition=self.setup.definition(),
+            )
+            stack.callback(scheduler.close)
+            before = scheduler.state.ended
+            if not self.quiet:
+                say(self._opening(scheduler), error=self.as_json)
+            self._drive(scheduler)
+        return self._close(scheduler, new=scheduler.state.ended - before)
+
+    def _drive(self, scheduler: Scheduler) -> None:
+        from runwright.cli.signals import Signals
+
+        progress = self._progress(scheduler)
+        try:
+            with Signals(scheduler, progress.notice):
+                scheduler.run(on_turn=progress.turn, tick=0.5)
+        except KeyboardInterrupt:
+            scheduler.left_by = scheduler.left_by or "interrupt"
+        finally:
+            progress.close()
+
+    def _progress(self, scheduler: Scheduler) -> Progress:
+        from runwright.cli.progress import Plain, Quiet, on_terminal
+
+        out = sys.stderr if self.as_json else sys.stdout
+        if self.quiet:
+            return Quiet()
+        if on_terminal(out):
+            from runwright.cli.live import Display
+
+            return Display(scheduler.state, out)
+        return Plain(scheduler.state, out)
+
+    def _opening(self, scheduler: Scheduler) -> str:
+        """Say what begins."""
+        state, policy = scheduler.state, scheduler.policy
+        where = shown(self.directory)
+        if state.trials:
+            live = f", {plural(state.live, 'trial')} may still run" if state.live else ""
+            return f"going on in {where}: {plural(state.ended, 'trial')} ended{live}"
+        many = "" if policy.trials is None else f"{plural(policy.trials, 'trial')} "
+        at_once = "" if policy.parallel is None else f", {policy.parallel} at a time"
+        return f"{many}in {where}{at_once}"
+
+    def _close(self, scheduler: Scheduler, *, new: int) -> int:
+        """Print what has become of it; return the exit status."""
+        from runwright.cli.summary import say_next, say_summary
+        from runwright.report import summarize
+
+        state = scheduler.state
+        summary = summarize(state)
+        status = exit_status(summary)
+        if self.as_json:
+            say_json({"directory": str(self.directory), "exit_status": status, **summary.to_json(state)})
+            return status
+        if not self.quiet:
+            say()
+        say_summary(summary, self.directory, heading=self._heading(scheduler, summary, new))
+        place = shown(self.directory)
+        finished = status == DONE
+        example = summary.failures[0].trial if summary.failures else summary.best[0].index if summary.best else None
+        say_next(
+            ("results", f"{place}  (to a table: {command_line('export', self.directory, '-o', 'results.csv')})"),
+            ("status", command_line("status", self.directory)),
+            ("a trial", "" if example is None else command_line("story", self.directory, example)),
+            ("go on", "" if finished else command_line(*self.again)),
+        )
+        return status
+
+    def _heading(self, scheduler: Scheduler, summary: Summary, new: int) -> str:
+        state = scheduler.state
+        if summary.stop_reason is not None:
+            nothing = not new and len(state.drivers) > 1
+            had = "had ended already; nothing was left to do (--trials N for more): " if nothing else "ended: "
+            return had + summary.stop_message
+        how = {"drain": "after its running trials had ended", "interrupt": "its running trials were stopped"}
+        if scheduler.left_by == "detach" and state.live:
+            return f"the driver left; {plural(state.live, 'trial')} still running without it"
+        return f"interrupted, {how.get(scheduler.left_by or '', 'its running trials will be repeated')}"
+
+
+def exit_status(summary: Summary) -> int:
+    """Return the exit status of a run."""
+    if summary.stop_reason in (None, "user"):
+        return INTERRUPTED
+    return FAILED if summary.failed else DONE
+
+
+def set_aside(directory: Path) -> Path | None:
+    """Rename a run directory to the first free ``<dir>.old-<n>``.
+
+    Returns:
+        Its new path; None where there was none.
+
+    Raises:
+        UsageError: A driver works in it, trials still run in it, or it is no run directory.
+    """
+    if not directory.exists():
+        return None
+    if not (directory / JOURNAL).exists():
+        if directory.is_dir() and not any(directory.iterdir()):
+            return None
+        raise UsageError(
+            f"{shown(directory)}: this is no run directory ({JOURNAL} is missing), so --fresh leaves it alone"
+        )
+    pid = driver_of(directory)
+    if pid is not None:
+        raise UsageError(
+            f"{shown(directory)}: a driver (pid {pid}) works in it; --fresh needs it to have ended: "
+            f"{command_line('stop', directory)}"
+        )
+    live = len(supervisors_of(directory, state_of(directory)))
+    if live:
+        raise UsageError(
+            f"{shown(directory)}: {plural(live, 'trial')} of it may still run; stop them first: "
+            f"{command_line('stop', directory)}"
+        )
+    number = 1
+    while (aside := directory.with_name(f"{directory.name}.old-{number}")).exists():
+        number += 1
+    try:
+        directory.rename(aside)
+    except OSError as error:
+        raise UsageError(f"{shown(directory)}: cannot be renamed to {aside.name} ({error.strerror})") from None
+    return aside

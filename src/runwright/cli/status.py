@@ -1,0 +1,61 @@
+"""``runwright status``: how an experiment stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from runwright.cli.directory import run_directory, state_of, supervisors_of
+from runwright.cli.summary import say_next, say_summary
+from runwright.cli.terminal import command as command_line
+from runwright.cli.terminal import plural, say_json, shown
+from runwright.clock import epoch
+from runwright.folder import driver_of
+
+if TYPE_CHECKING:
+    from runwright.report import Summary
+
+
+@click.command("status")
+@click.argument("directory", metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(directory: str, as_json: bool) -> None:
+    """Print how the experiment in DIR stands: counts, the best so far, failures, what runs, how long it may take.
+
+    Reads the journal alone: it disturbs no driver and needs none.
+    """
+    from runwright import mailbox
+    from runwright.report import now_of, summarize
+
+    place = run_directory(directory)
+    pid = driver_of(place)
+    state = state_of(place)
+    supervisors = supervisors_of(place, state)
+    summary = summarize(state, now_of(state, epoch()) if pid is not None else None)
+    requests = mailbox.waiting(place)
+    if as_json:
+        body = {"directory": str(place), "driver": pid, **summary.to_json(state)}
+        body["supervisors"] = {str(trial): holder for trial, holder in supervisors.items()}
+        body["requests"] = [{"id": request.id, **request.body} for request in requests]
+        say_json(body)
+        return
+    say_summary(summary, place, heading=_heading(summary, pid, len(supervisors)))
+    waiting = f"{plural(len(requests), 'request')} wait for the {'' if pid is not None else 'next '}driver"
+    say_next(
+        ("driver", "none" if pid is None else f"pid {pid}"),
+        ("requests", waiting if requests else ""),
+        ("results", shown(place)),
+        ("stop", command_line("stop", directory) if pid is not None or supervisors else ""),
+    )
+
+
+def _heading(summary: Summary, pid: int | None, running: int) -> str:
+    if pid is None and summary.stop_reason is not None:
+        return f"ended: {summary.stop_message}"
+    of = "" if summary.target is None else f" of {summary.target:,}"
+    ended = f"{summary.ended:,}{of} trials have ended"
+    if pid is not None:
+        return f"running; {ended}"
+    left = f"; {plural(running, 'trial')} running without a driver" if running else ""
+    return f"not finished, no driver; {ended}{left}; `runwright run FILE` goes on"

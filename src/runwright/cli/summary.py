@@ -1,0 +1,134 @@
+"""The summary of an experiment for people; `run` ends with it and `status` prints it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runwright.cli.terminal import duration, measured, paragraph, plural, printable, say, setting, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runwright.report import LiveTrial, Summary
+    from runwright.trial import BaseTrial
+
+_MOST_NOTES = 5
+_MOST_LIVE = 10
+_MOST_OF_FRONT = 10
+_LONGEST_MESSAGE = 500
+
+
+def say_summary(summary: Summary, directory: Path, *, heading: str) -> None:
+    """Print what has become of an experiment.
+
+    Args:
+        summary: How it stands.
+        directory: Its run directory.
+        heading: What to say first.
+    """
+    for line in paragraph(f"{printable(summary.name)}: {heading}", hang="  "):
+        say(line, bold=True)
+    for line in paragraph(_counted(summary), indent="  "):
+        say(line)
+    if summary.best is not None:
+        _say_best(summary)
+    if summary.front:
+        _say_front(summary)
+    if summary.failures:
+        _say_failures(summary, directory)
+    if summary.live:
+        _say_live(summary.live)
+    if summary.notes:
+        say()
+        say("notes", bold=True)
+        for note in summary.notes[:_MOST_NOTES]:
+            _say_block(printable(note)[:_LONGEST_MESSAGE])
+        if len(summary.notes) > _MOST_NOTES:
+            say(f"  and {len(summary.notes) - _MOST_NOTES} more; --json has them all")
+
+
+def say_next(*steps: tuple[str, str]) -> None:
+    """Print where things are and what can be done next.
+
+    Args:
+        *steps: A word and a path or a command each; empty ones are left out.
+    """
+    say()
+    for word, what in steps:
+        if what:
+            say(f"{word:<9} {what}")
+
+
+def _counted(summary: Summary) -> str:
+    names = {name: name.lower().replace("_", " ") for name in summary.counts}
+    parts = [f"{count:,} {names[name]}" for name, count in summary.counts.items()]
+    told = ", ".join(parts) or "no trials yet"
+    told += f"; {duration(summary.elapsed)}"
+    if summary.left is not None:
+        told += f", about {duration(summary.left)} left"
+    retried = summary.failed_attempts - summary.counts.get("FAILED", 0)
+    if retried > 0:
+        told += f"; {plural(retried, 'failed attempt')} tried again"
+    return told
+
+
+def _say_best(summary: Summary) -> None:
+    assert summary.best is not None, "asked for where there is one"
+    trial, name = summary.best
+    (objective,) = summary.objectives
+    assert trial.result is not None, "a best trial has a result"
+    say()
+    say(
+        f"best {printable(objective)} = {measured(trial.result.arms[name][objective])} (trial {trial.index})", bold=True
+    )
+    parameters = trial.arms_by_name[name].parameters
+    longest = max((len(printable(key)) for key in parameters), default=0)
+    for key, value in parameters.items():
+        say(f"  {printable(key):<{min(longest, 30)}} = {setting(value)}")
+
+
+def _say_front(summary: Summary) -> None:
+    say()
+    say(f"{plural(len(summary.front), 'trial')} that no other trial beats in every objective", bold=True)
+    for trial in summary.front[:_MOST_OF_FRONT]:
+        for line in paragraph(
+            f"trial {trial.index}: {_values(trial, list(summary.objectives))}", indent="  ", hang="    "
+        ):
+            say(line)
+    if len(summary.front) > _MOST_OF_FRONT:
+        say(f"  and {len(summary.front) - _MOST_OF_FRONT} more; --json has them all")
+
+
+def _values(trial: BaseTrial, objectives: list[str]) -> str:
+    assert trial.result is not None, "a trial on the front has a result"
+    arms = trial.result.arms.values()
+    return "; ".join(", ".join(f"{printable(name)} = {measured(arm[name])}" for name in objectives) for arm in arms)
+
+
+def _say_failures(summary: Summary, directory: Path) -> None:
+    say()
+    say("failures", bold=True)
+    for group in summary.failures:
+        trials = "trial" if group.count == 1 else f"{group.count:,} trials, first"
+        message = printable(group.message)[:_LONGEST_MESSAGE]
+        _say_block(f"{group.kind}: {trials} {group.trial}: {message}")
+        if group.log:
+            say(f"    {shown(directory / group.log)}")
+
+
+def _say_live(live: list[LiveTrial]) -> None:
+    say()
+    say("live trials", bold=True)
+    for entry in live[:_MOST_LIVE]:
+        what = "is queued" if entry.seconds is None else f"has run for {duration(entry.seconds)}"
+        more = f", attempt {entry.attempt}" if entry.attempt > 1 else ""
+        more += ", left running by the last driver" if entry.detached else ""
+        more += f", asked to stop: {printable(entry.stopping)}" if entry.stopping else ""
+        _say_block(f"trial {entry.trial} {what}{more}")
+    if len(live) > _MOST_LIVE:
+        say(f"  and {len(live) - _MOST_LIVE} more; --json has them all")
+
+
+def _say_block(text: str) -> None:
+    for line in paragraph(text, indent="  ", hang="    "):
+        say(line)

@@ -1,0 +1,169 @@
+"""The export format: one row a trial. Versioned and described in ``docs/exports.md``; do not change it lightly."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from runwright.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import TextIO
+
+    from runwright.experiment import Experiment
+    from runwright.result import Json, Metrics
+    from runwright.state import State
+    from runwright.trial import BaseTrial
+
+Cell: TypeAlias = "str | int | float | bool | None"
+"""A value of a flat table."""
+
+_TAIL = ("attempts", "seconds", "cpu_seconds", "started", "ended", "instance", "budget", "seed")
+_FAILURE = ("kind", "message", "log")
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def trial_row(state: State, trial: BaseTrial) -> Json:
+    """Return a trial in the export format.
+
+    Args:
+        state: The experiment.
+        trial: One of its trials.
+    """
+    result = trial.result
+    started = None if result is None else result.started
+    if started is None and trial.index in state.running:
+        started = state.epoch_of(state.running[trial.index])
+    failure = trial.failure
+    row: Json = {"index": trial.index, "status": trial.status.name}
+    row |= _points(trial)
+    row["failure"] = None if failure is None else failure.to_json()
+    row["attempts"] = trial.attempt
+    row["seconds"] = None if result is None else result.seconds
+    row["cpu_seconds"] = None if result is None else result.cpu_seconds
+    row["started"] = started
+    row["ended"] = None if result is None else result.ended
+    row |= {"instance": trial.instance, "budget": trial.budget, "seed": trial.seed}
+    row["run_metadata"] = _reported(state, trial)
+    return row
+
+
+def rows(state: State) -> list[Json]:
+    """Return all trials in the export format, by index."""
+    return [trial_row(state, trial) for trial in state.trials]
+
+
+def _points(trial: BaseTrial) -> Json:
+    arms = {} if trial.result is None else trial.result.arms
+    if isinstance(trial, Trial):
+        return {"parameters": dict(trial.parameters), "metrics": _metrics(arms.get(trial.arm.name, {}))}
+    return {
+        "arms": {
+            arm.name: {"parameters": dict(arm.parameters), "metrics": _metrics(arms.get(arm.name, {}))}
+            for arm in trial.arms
+        }
+    }
+
+
+def _metrics(metrics: Metrics) -> Json:
+    return {name: {"mean": mean, "sem": sem} for name, (mean, sem) in metrics.items()}
+
+
+def _reported(state: State, trial: BaseTrial) -> Json:
+    """Return the keys of the run metadata that the runner wants reported; all where it does not say."""
+    keys = (state.definition.get("runner") or {}).get("report_keys")
+    if keys is None:
+        return dict(trial.run_metadata)
+    return {key: trial.run_metadata[key] for key in keys if key in trial.run_metadata}
+
+
+# Flat: a column a value.
+
+
+def table(state: State) -> tuple[list[str], list[list[Cell]]]:
+    """Return the same content flat: the names of the columns, and a line a trial (a line an arm of a batch trial).
+
+    Columns are ``index, status, parameters.*, metrics.*.mean, metrics.*.sem, failure.*, ...``; where there are batch
+    trials ``arm`` follows ``index``. Parameters and objectives have their columns even where there are no trials.
+
+    Args:
+        state: The experiment.
+    """
+    return flat(rows(state), state.experiment)
+
+
+def flat(trials: Sequence[Json], experiment: Experiment | None) -> tuple[list[str], list[list[Cell]]]:
+    """Return rows of the export format as a flat table; see `table`.
+
+    Args:
+        trials: What `rows` gave.
+        experiment: Names the columns that are always there.
+    """
+    parameters = [] if experiment is None else list(experiment.parameters)
+    metrics = [] if experiment is None else list(experiment.objectives)
+    lines = [line for row in trials for line in _lines(row)]
+    batch = any("arms" in row for row in trials)
+    metrics = list(dict.fromkeys([*metrics, *(name for line in lines for name in line["metrics"])]))
+    metadata = list(dict.fromkeys(key for row in trials for key in row["run_metadata"]))
+    columns = ["index", *(["arm"] if batch else []), "status"]
+    columns += [f"parameters.{name}" for name in parameters]
+    columns += [f"metrics.{name}.{part}" for name in metrics for part in ("mean", "sem")]
+    columns += [f"failure.{part}" for part in _FAILURE]
+    columns += [*_TAIL, *(f"run_metadata.{key}" for key in metadata)]
+    return columns, [_cells(line, parameters, metrics, metadata, batch=batch) for line in lines]
+
+
+def _lines(row: Json) -> Iterator[Json]:
+    if "arms" not in row:
+        yield {**row, "arm": None}
+        return
+    for name, arm in row["arms"].items():
+        yield {**row, **arm, "arm": name}
+
+
+def _cells(line: Json, parameters: list[str], metrics: list[str], metadata: list[str], *, batch: bool) -> list[Cell]:
+    cells: list[Cell] = [line["index"], line["arm"], line["status"]] if batch else [line["index"], line["status"]]
+    cells += [line["parameters"].get(name) for name in parameters]
+    for name in metrics:
+        measured = line["metrics"].get(name) or {}
+        cells += [measured.get("mean"), measured.get("sem")]
+    failure = line["failure"] or {}
+    cells += [failure.get(part) for part in _FAILURE]
+    cells += [line[name] for name in _TAIL]
+    cells += [_scalar(line["run_metadata"].get(key)) for key in metadata]
+    return cells
+
+
+def _scalar(value: Any) -> Cell:
+    """Return what is no list and no mapping as it is, the rest as JSON."""
+    return json.dumps(value) if isinstance(value, (list, dict)) else value
+
+
+def to_csv(state: State, file: TextIO) -> None:
+    """Write the flat table as CSV: UTF-8, comma, newline, empty where nothing is known.
+
+    Texts that a trial's program wrote (failures, run metadata) get an apostrophe in front where a spreadsheet would
+    take them for a formula. Parameters are the experiment's own and stay exact: ``-O2`` is a fine choice.
+
+    Args:
+        state: The experiment.
+        file: Open for text, with ``newline=""``.
+    """
+    columns, lines = table(state)
+    foreign = [name.startswith(("failure.", "run_metadata.")) for name in columns]
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    for line in lines:
+        writer.writerow([_csv(cell, foreign=theirs) for cell, theirs in zip(line, foreign, strict=True)])
+
+
+def _csv(cell: Cell, *, foreign: bool) -> Cell:
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if foreign and isinstance(cell, str) and cell.startswith(_STARTS_A_FORMULA):
+        return f"'{cell}"
+    return cell
