@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -141,9 +140,10 @@ class BaseTrial:
     @property
     def digest(self) -> str:
         """16 hexadecimal digits that change with what is evaluated: parameters, instance, budget and seed."""
-        content = [[arm.parameters for arm in self.arms], self.instance, self.budget, self.seed]
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        points = [sorted(arm.parameters.items()) for arm in self.arms]
+        # The values are texts, numbers and booleans: their repr is the same in every process and version of Python.
+        content = repr((points, self.instance, self.budget, self.seed))
+        return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(index={self.index}, status={self._status.name}, attempt={self.attempt})"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runwright import events as ev
 from runwright import mailbox
-from runwright.clock import SystemClock, VirtualClock, Waker
+from runwright.clock import SystemClock, VirtualClock, Waker, monotonic
 from runwright.errors import ExperimentChangedError, UsageError
 from runwright.folder import JOURNAL, DirectoryLock
 from runwright.journal import MemoryJournal, SqliteJournal
@@ -201,6 +201,7 @@ class Scheduler:
             UsageError: Nothing limits the experiment.
         """
         engine, clock = self._engine, self._clock
+        assert self._waker is not None, "open until `close`"
         if trials is not None:
             self.policy = engine.policy = replace(self.policy, trials=trials)
         policy = self.policy
@@ -214,9 +215,10 @@ class Scheduler:
         next_look = 0.0
         try:
             while True:
-                if self._requests is not None and (look or clock.now() >= next_look):
+                if self._requests is not None and (look or monotonic() >= next_look):
+                    self._waker.drain()
                     self._requests.take()
-                    next_look = clock.now() + LOOK_FOR_REQUESTS_EVERY
+                    next_look = monotonic() + LOOK_FOR_REQUESTS_EVERY
                 self._leave_if_asked()
                 engine.turn()
                 if self._requests is not None:
@@ -225,22 +227,23 @@ class Scheduler:
                     on_turn(self._state, ())
                 if self._done():
                     break
-                look = self._wait(tick, next_look)
+                look = self._wait(tick)
             engine.commit()
         except BaseException:
             self._save_facts()
             raise
         return self.results()
 
-    def _wait(self, tick: float | None, next_look: float) -> bool:
-        until = None
-        if not self.runner.traits.simulated:
-            times = [next_look] if self._requests is not None else []
-            if tick is not None:
-                times.append(self._clock.now() + tick)
-            until = min(times, default=None)
-        self._engine.wait(until)
-        assert self._waker is not None, "open while running"
+    def _wait(self, tick: float | None) -> bool:
+        """Wait for news; say whether another process may have left a request."""
+        assert self._waker is not None, "open until `close`"
+        if self.runner.traits.simulated:
+            self._engine.wait()
+            return False
+        soon = [tick] if tick is not None else []
+        if self._requests is not None:
+            soon.append(LOOK_FOR_REQUESTS_EVERY)
+        self._engine.wait(self._clock.now() + min(soon) if soon else None)
         return self._waker.drain()
 
     def _done(self) -> bool:

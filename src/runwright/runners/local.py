@@ -14,6 +14,8 @@ from runwright.status import TrialStatus
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from runwright.clock import Waker
+
     from runwright.result import Json, Measurement
     from runwright.runner import Reattachment, RunContext
     from runwright.trial import Arm, BaseTrial
@@ -46,6 +48,7 @@ class LocalMetadataRunner(Runner):
     def __init__(self, evaluation_function: Callable[..., Any]) -> None:
         self._evaluation = Evaluation(evaluation_function)
         self._kept: OrderedDict[tuple[str, int], _Kept] = OrderedDict()
+        self._news: set[int] = set()
 
     @property
     def evaluation_function(self) -> Callable[..., Any]:
@@ -90,7 +93,15 @@ class LocalMetadataRunner(Runner):
         result = self._evaluation(trial)
         metadata = {"name": f"{trial.experiment.name}_{trial.index}", "simulation_result": _as_json(trial.arms, result)}
         self._kept[key] = _Kept(trial, trial.attempt, point, result, metadata)
+        self._news.add(trial.index)
         return metadata
+
+    def wait(self, until: float | None, waker: Waker) -> set[int] | None:
+        """Return at once what was evaluated since the last wait; where there is nothing, wait."""
+        news, self._news = self._news, set()
+        if not news:
+            self.context.clock.wait(until, waker)
+        return news
 
     def poll_trial_status(self, trials: Iterable[BaseTrial]) -> dict[TrialStatus, set[int]]:
         """Check the status of trials: COMPLETED or FAILED where the result is there, else RUNNING.

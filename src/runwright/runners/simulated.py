@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runwright.clock import VirtualClock
@@ -114,8 +113,11 @@ class SimulatedBackendRunner(Runner):
             return Result.failed(FailureKind.CRASHED, "it failed by the simulated failure rate", **times)
         if simulated.status is not TrialStatus.COMPLETED or self._evaluation is None:
             return Result(**times)
+        result = self._evaluation(trial)
         # What the function itself costs is no part of simulated time.
-        return replace(self._evaluation(trial), cpu_seconds=None, peak_memory=None, **times)
+        result.seconds, result.started, result.ended = times["seconds"], times["started"], times["ended"]
+        result.cpu_seconds = result.peak_memory = None
+        return result
 
     def _forget_ended(self) -> None:
         for index in self._results:
