@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from runwright.clock import Waker
-
     from runwright.result import Json, Measurement
     from runwright.runner import Reattachment, RunContext
     from runwright.trial import Arm, BaseTrial
