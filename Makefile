@@ -1,0 +1,58 @@
+# Each target works alone on a fresh clone: it makes the virtual environment `.venv` and installs what it needs into it.
+#
+#   make demo        a real optimisation, about half a minute; ARGS=--fresh begins anew
+#   make test        all tests, with full branch coverage of the words and the decisions; ARGS="-k name" picks some
+#   make check       style, types, layers, links of the documentation
+#   make benchmarks  the figures in benchmarks/
+
+PYTHON ?= python3
+ARGS ?=
+
+venv := .venv
+bin := $(venv)/bin
+stamp = $(venv)/.installed-
+install = $(bin)/python -m pip install --quiet --disable-pip-version-check --editable
+
+# These modules decide what becomes of a trial: no branch of theirs goes untested.
+covered := runwright.status runwright.state runwright.loop.decide
+gate := $(covered:%=--cov=%) --cov-branch --cov-report=term-missing --cov-fail-under=100
+
+.PHONY: demo test check benchmarks clean
+.DELETE_ON_ERROR:
+
+demo: $(stamp)examples
+	$(bin)/runwright run examples/digits/digits.yaml $(ARGS)
+	$(bin)/runwright export examples/digits/runs/digits --format json | $(bin)/python examples/digits/compare.py
+
+test: $(stamp)test
+	$(bin)/python -m pytest --numprocesses 2 --dist loadfile $(if $(ARGS),$(ARGS),$(gate))
+
+check: $(stamp)dev
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+	$(bin)/lint-imports --no-logo
+	$(bin)/python -m pytest --quiet tests/docs/test_links.py
+
+benchmarks: $(stamp)test
+	for file in benchmarks/bench_*.py; do echo "== $$file" && $(bin)/python "$$file" || exit 1; done
+
+clean:
+	rm -rf $(venv) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+
+# One environment, three sizes, each of which contains the one before. A stamp is as old as its last installation.
+
+$(bin)/python:
+	$(PYTHON) -m venv $(venv)
+
+$(stamp)examples: pyproject.toml | $(bin)/python
+	$(install) '.[examples]'
+	touch $@
+
+$(stamp)test: pyproject.toml | $(bin)/python
+	$(install) '.[test]'
+	touch $@ $(stamp)examples
+
+$(stamp)dev: pyproject.toml | $(bin)/python
+	$(install) '.[dev]'
+	touch $@ $(stamp)test $(stamp)examples
