@@ -312,6 +312,9 @@ class Engine:
         capacity = self._runner.poll_available_capacity()
         if self._runner.traits.inline:
             capacity = 1
+        if capacity != decide.UNLIMITED:
+            # The runner does not count those yet that are sent again, or of which it does not know what they are.
+            capacity = max(0, capacity - len(self._resend) - len(self._unresolved))
         free = decide.free_slots(self.state, self.policy, capacity)
         if free == 0:
             return []
