@@ -5,9 +5,9 @@ driver's ``sys.path``. On the channel (``RUNWRIGHT_CHANNEL``, a socket) messages
 
 ```
 driver -> worker   {"path": [...], "function": "module:name", "experiment": {...}, "timeout": s, "memory": bytes}
-worker -> driver   {"ready": pid}  or  {"refused": "a sentence"}
+worker -> driver   {"cpu": s}  when it is ready, or  {"refused": "a sentence"}
 driver -> worker   {"index", "attempt", "points", "names", "instance", "budget", "seed"}       (again and again)
-worker -> driver   a result
+worker -> driver   {"result": ..., "cpu": CPU seconds that it and its children have used so far}
 ```
 
 Around a trial with limits it writes ``begin <seconds> <bytes>`` and ``end`` to its supervisor (``RUNWRIGHT_LIMITS``).
@@ -22,6 +22,8 @@ import os
 import select
 import struct
 import sys
+from resource import RUSAGE_CHILDREN, getrusage
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ _LENGTH = struct.Struct(">I")
 _READ = 65536
 _FIRST_FREE = 64  # above the numbers that programs take for granted
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_decode = json.JSONDecoder().decode
 
 
 def pack(body: dict[str, Any]) -> bytes:
@@ -51,7 +54,7 @@ def unpack(buffer: bytearray) -> dict[str, Any] | None:
     end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
     if len(buffer) < end:
         return None
-    body: dict[str, Any] = json.loads(buffer[_LENGTH.size : end])
+    body: dict[str, Any] = _decode(buffer[_LENGTH.size : end].decode())
     del buffer[:end]
     return body
 
@@ -123,7 +126,7 @@ class Worker:
         except UsageError as error:
             self._channel.send(pack({"refused": str(error)}))
             return 1
-        self._channel.send(pack({"ready": self._pid}))
+        self._channel.send(pack({"cpu": _cpu()}))
         while (message := self._channel.receive()) is not None:
             _forget_output()
             result = self._evaluate(evaluation, experiment, message)
@@ -160,13 +163,20 @@ class Worker:
     @staticmethod
     def _answer(result: Result) -> bytes:
         try:
-            data = pack(result.to_json())
+            data = pack({"result": result.to_json(), "cpu": _cpu()})
         except (TypeError, ValueError, RecursionError) as error:
-            return pack(_failed("INVALID_RESULT", f"the result cannot be written as JSON: {error}").to_json())
-        if len(data) <= LARGEST_MESSAGE:
-            return data
-        message = f"the result has {len(data)} bytes; {LARGEST_MESSAGE} are allowed"
-        return pack(_failed("OUTPUT_LIMIT", message).to_json())
+            result = _failed("INVALID_RESULT", f"the result cannot be written as JSON: {error}")
+        else:
+            if len(data) <= LARGEST_MESSAGE:
+                return data
+            message = f"the result has {len(data)} bytes; {LARGEST_MESSAGE} are allowed"
+            result = _failed("OUTPUT_LIMIT", message)
+        return pack({"result": result.to_json(), "cpu": _cpu()})
+
+
+def _cpu() -> float:
+    children = getrusage(RUSAGE_CHILDREN)
+    return process_time() + children.ru_utime + children.ru_stime
 
 
 def _failed(kind: str, message: str) -> Result:

@@ -1,0 +1,142 @@
+"""How an attempt in the pool ends: with the worker's answer, or with the worker."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runwright.clock import epoch
+from runwright.folder import CONTROL
+from runwright.result import Failure, Result
+from runwright.status import FailureKind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runwright.process.pool_worker import PoolWorker
+    from runwright.result import Json
+    from runwright.runner import RunContext
+
+_LARGEST_LOG = 2**20
+_TAIL = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended.
+
+    Attributes:
+        index: The trial.
+        result: Its result.
+        stopped: Whether it was stopped on request.
+    """
+
+    index: int
+    result: Result
+    stopped: bool = False
+
+
+@dataclass(slots=True)
+class Job:
+    """A trial that a worker has.
+
+    Attributes:
+        index: The trial.
+        attempt: Its attempt.
+        message: What the worker was sent.
+        sent: When, in seconds of the epoch.
+        stopped: Whether it was asked to stop.
+    """
+
+    index: int
+    attempt: int
+    message: bytes
+    sent: float
+    stopped: bool = False
+
+
+class Ends:
+    """Makes results of trials whose worker ended, and keeps the output of failed ones.
+
+    Args:
+        control: Where logs go.
+        context: The limits, and whether there is a run directory.
+    """
+
+    def __init__(self, control: Path, context: RunContext) -> None:
+        self._control = control
+        self._limits = context.limits
+        self._logs = context.directory is not None
+
+    def result(self, job: Job, worker: PoolWorker, record: Json | None) -> Result:
+        """Say what the end of a worker in the middle of a trial means for the trial."""
+        kind, message = self._verdict(job, worker, record)
+        known = record or {}
+        started = max(job.sent, worker.ready_at or 0.0)
+        ended = max(started, known.get("ended", epoch()))
+        result = Result.failed(kind, message, seconds=ended - started, started=started, ended=ended)
+        if worker.ready and "cpu" in known:
+            result.cpu_seconds = max(0.0, known["cpu"] - worker.cpu)
+        result.peak_memory = known.get("peak")
+        return result
+
+    def _verdict(self, job: Job, worker: PoolWorker, record: Json | None) -> tuple[FailureKind, str]:
+        reason = None if record is None else record.get("reason")
+        if job.stopped:
+            return FailureKind.CRASHED, "it was stopped"
+        if worker.refused is not None:
+            return FailureKind.CRASHED, worker.refused
+        if reason == "timeout":
+            return FailureKind.TIMEOUT, f"it ran longer than {self._limits.timeout:g} s and was ended"
+        if reason == "memory":
+            return FailureKind.MEMORYOUT, f"its processes held more than {self._limits.memory} bytes and were ended"
+        if record is None:
+            return FailureKind.LOST, f"the worker process is gone: {words_of_end(record)}"
+        if reason == "stop":
+            return FailureKind.CRASHED, "somebody asked the supervisor of its worker to end it"
+        when = "in the middle of the trial" if worker.ready else "before it had loaded the function"
+        return FailureKind.CRASHED, f"the worker process ended {when}: {words_of_end(record)}"
+
+    def keep_log(self, job: Job, worker: PoolWorker, result: Result) -> None:
+        """Keep what a failed trial wrote: in a log of its own, or, without a directory, the end of it in the result."""
+        failure = result.failure
+        assert failure is not None, "a log is kept of a failure"
+        output = worker.output(min(_LARGEST_LOG, self._limits.output or _LARGEST_LOG))
+        info = result.additional_info or {}
+        if not self._logs:
+            if output:
+                result.additional_info = info | {"output": output[-_TAIL:].decode("utf-8", "replace")}
+            return
+        content = output + info.get("traceback", "").encode()
+        if not content:
+            return
+        path = self._control / f"{job.index}.{job.attempt}.log"
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            result.additional_info = info | {"log": f"the output could not be kept: {error}"}
+            return
+        result.failure = Failure(failure.kind, failure.message, f"{CONTROL}/{path.name}")
+
+
+def words_of_end(record: Json | None) -> str:
+    """Say how a worker process ended."""
+    if record is None:
+        return "its supervisor was killed, so nobody recorded how it ended"
+    if record.get("signal"):
+        number = record["signal"]
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = "a signal"
+        return f"it was ended by {name} ({number})"
+    if record.get("message"):
+        return str(record["message"])
+    return f"it ended with exit status {record.get('code')}"
+
+
+def ended_before(record: Json | None, moment: float) -> bool:
+    """Whether a recorded end lies before a moment, both in seconds of this machine's epoch."""
+    ended = None if record is None else record.get("ended")
+    return isinstance(ended, float) and ended < moment
