@@ -480,7 +480,7 @@ def test_results_are_a_sequence_with_a_best() -> None:
     assert [row["index"] for row in results[:2]] == [0, 1]
     assert results.best is results[1]
     assert results.pareto == [results[1]]
-    assert repr(results) == "<Results of 'demo': 3 trials, 1 FAILED, 2 COMPLETED, best y = 1 (trial 1)>"
+    assert repr(results) == "<Results of 'demo': 3 trials, 2 COMPLETED, 1 FAILED, best y = 1 (trial 1)>"
 
 
 def test_results_stay_as_they_were() -> None:

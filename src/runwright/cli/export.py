@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runwright.cli.directory import run_directory, state_of
-from runwright.cli.terminal import plural, say, shown
+from runwright.cli.terminal import plural, printable, say, shown
 from runwright.errors import MissingExtraError, UsageError
 from runwright.folder import write_atomic
 
@@ -40,11 +40,19 @@ def command(directory: str, form: str | None, output: str | None) -> None:
     state = state_of(place)
     data = {"csv": _csv, "json": _json, "parquet": _parquet}[form](state)
     if output is None or output == "-":
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
+        _print(data)
         return
     _write(Path(output), data)
     say(f"{plural(len(state.trials), 'trial')} written to {shown(output)}", error=True)
+
+
+def _print(data: bytes) -> None:
+    """Write to standard output: byte for byte to a pipe, made harmless for a terminal."""
+    if sys.stdout.isatty():
+        data = "\n".join(printable(line) for line in data.decode().split("\n")).encode()
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def _format_of(output: str | None) -> str:

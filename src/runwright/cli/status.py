@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -33,6 +34,8 @@ def command(directory: str, as_json: bool) -> None:
     state = state_of(place)
     supervisors = supervisors_of(place, state)
     summary = summarize(state, now_of(state, epoch()) if pid is not None else None)
+    if pid is None:
+        summary = replace(summary, left=None)  # nobody works on it
     requests = mailbox.waiting(place)
     if as_json:
         body = {"directory": str(place), "driver": pid, **summary.to_json(state)}
@@ -40,10 +43,12 @@ def command(directory: str, as_json: bool) -> None:
         body["requests"] = [{"id": request.id, **request.body} for request in requests]
         say_json(body)
         return
-    say_summary(summary, place, heading=_heading(summary, pid, len(supervisors)))
-    waiting = f"{plural(len(requests), 'request')} wait for the {'' if pid is not None else 'next '}driver"
+    gone = frozenset(live.trial for live in summary.live if pid is None and live.trial not in supervisors)
+    say_summary(summary, place, heading=_heading(summary, pid, len(supervisors)), gone=gone)
+    finished = summary.stop_reason not in (None, "user")
+    waiting = f"{plural(len(requests), 'request')} waiting for the {'' if pid is not None else 'next '}driver"
     say_next(
-        ("driver", "none" if pid is None else f"pid {pid}"),
+        ("driver", f"pid {pid}" if pid is not None else "none" if finished else "none; `runwright run FILE` goes on"),
         ("requests", waiting if requests else ""),
         ("results", shown(place)),
         ("stop", command_line("stop", directory) if pid is not None or supervisors else ""),
@@ -58,4 +63,4 @@ def _heading(summary: Summary, pid: int | None, running: int) -> str:
     if pid is not None:
         return f"running; {ended}"
     left = f"; {plural(running, 'trial')} running without a driver" if running else ""
-    return f"not finished, no driver; {ended}{left}; `runwright run FILE` goes on"
+    return f"not finished; {ended}{left}"

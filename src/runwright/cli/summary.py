@@ -18,13 +18,14 @@ _MOST_OF_FRONT = 10
 _LONGEST_MESSAGE = 500
 
 
-def say_summary(summary: Summary, directory: Path, *, heading: str) -> None:
+def say_summary(summary: Summary, directory: Path, *, heading: str, gone: frozenset[int] = frozenset()) -> None:
     """Print what has become of an experiment.
 
     Args:
         summary: How it stands.
         directory: Its run directory.
         heading: What to say first.
+        gone: Live trials that nobody can say anything about until the next driver looks.
     """
     for line in paragraph(f"{printable(summary.name)}: {heading}", hang="  "):
         say(line, bold=True)
@@ -37,7 +38,7 @@ def say_summary(summary: Summary, directory: Path, *, heading: str) -> None:
     if summary.failures:
         _say_failures(summary, directory)
     if summary.live:
-        _say_live(summary.live)
+        _say_live(summary.live, gone)
     if summary.notes:
         say()
         say("notes", bold=True)
@@ -116,11 +117,13 @@ def _say_failures(summary: Summary, directory: Path) -> None:
             say(f"    {shown(directory / group.log)}")
 
 
-def _say_live(live: list[LiveTrial]) -> None:
+def _say_live(live: list[LiveTrial], gone: frozenset[int]) -> None:
     say()
     say("live trials", bold=True)
     for entry in live[:_MOST_LIVE]:
         what = "is queued" if entry.seconds is None else f"has run for {duration(entry.seconds)}"
+        if entry.trial in gone:
+            what = "was live when its driver ended; the next one finds out what became of it"
         more = f", attempt {entry.attempt}" if entry.attempt > 1 else ""
         more += ", left running by the last driver" if entry.detached else ""
         more += f", asked to stop: {printable(entry.stopping)}" if entry.stopping else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from runwright.errors import MissingExtraError, UsageError
 from runwright.report.best import incumbents
 from runwright.report.rows import flat, rows
+from runwright.report.summary import counts_of
 
 if TYPE_CHECKING:
     from runwright.result import Json
@@ -29,7 +30,7 @@ class Results(Sequence["Json"]):
         self._objectives = {} if state.experiment is None else state.experiment.objectives
         self._best = found.best
         self._front = [trial.index for trial in found.front]
-        self._counts = {status.name: count for status, count in state.counts.items() if count}
+        self._counts = counts_of(state)
 
     @property
     def best(self) -> Json | None:

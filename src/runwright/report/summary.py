@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from runwright.trial import BaseTrial
 
 
+_ORDER = (
+    TrialStatus.COMPLETED,
+    TrialStatus.FAILED,
+    TrialStatus.ABANDONED,
+    TrialStatus.EARLY_STOPPED,
+    TrialStatus.STALE,
+    TrialStatus.RUNNING,
+    TrialStatus.STAGED,
+    TrialStatus.CANDIDATE,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
     """FAILED trials of one kind of failure.
@@ -147,7 +159,7 @@ def summarize(state: State, now: float | None = None) -> Summary:
     return Summary(
         name="" if state.experiment is None else state.experiment.name,
         objectives={} if state.experiment is None else dict(state.experiment.objectives),
-        counts={status.name: count for status, count in state.counts.items() if count},
+        counts=counts_of(state),
         ended=state.ended,
         target=target_of(state),
         elapsed=now,
@@ -161,6 +173,11 @@ def summarize(state: State, now: float | None = None) -> Summary:
         live=[_live(state, trial, now) for trial in state.live_trials()],
         notes=list(state.notes),
     )
+
+
+def counts_of(state: State) -> dict[str, int]:
+    """Return how many trials have each status; what has ended comes first, zeros are left out."""
+    return {status.name: state.counts[status] for status in _ORDER if state.counts[status]}
 
 
 def now_of(state: State, epoch: float) -> float:

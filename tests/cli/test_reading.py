@@ -1,0 +1,309 @@
+"""The commands that only read: status, story, logs, export."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+
+import pytest
+
+from runwright import events as ev
+from runwright.folder import DirectoryLock
+from runwright.status import FailureKind, StopCause, StopReason
+
+
+def test_a_missing_directory_and_one_without_a_journal_get_a_sentence(refused, tmp_path):
+    assert refused("status", tmp_path / "nope").endswith("there is no such directory or experiment file")
+    assert "no experiment was started here (journal.sqlite is missing)" in refused("status", tmp_path)
+
+
+def test_a_journal_without_events_gets_a_sentence(refused, tmp_path):
+    from runwright.journal import SqliteJournal
+
+    SqliteJournal(tmp_path / "journal.sqlite").close()
+    assert "has not begun yet" in refused("status", tmp_path)
+    assert "has not begun yet" in refused("story", tmp_path, 0)
+
+
+def test_a_damaged_journal_gets_a_sentence(refused, made):
+    run = made()
+    run.completed(1.0)
+    run.close()
+    path = run.path / "journal.sqlite"
+    path.write_bytes(b"no database at all" * 100)
+    assert "journal.sqlite" in refused("status", run.path)
+
+
+def test_status_says_what_matters(call, made):
+    run = made()
+    run.completed(0.5, x=0.123456789)
+    run.completed(0.75)
+    run.failed("exit status 3", "trials/2/1/stderr.log")
+    run.failed("exit status 3", "trials/3/1/stderr.log")
+    run.running()
+    run.asked()
+    out = call("status", run.path).stdout
+    assert "demo: not finished; 4 of 10 trials have ended" in out
+    assert "2 completed, 2 failed, 1 running, 1 candidate" in out
+    assert "best y = 0.5 (trial 0)" in out
+    assert "x    = 0.123456789" in out
+    assert "crashed: 2 trials, first 2: exit status 3" in out
+    assert "trials/2/1/stderr.log" in out
+    assert "trial 4 was live when its driver ended" in out
+    assert "driver    none; `runwright run FILE` goes on" in out
+
+
+def test_status_names_a_driver_that_lives_and_estimates(call, made):
+    run = made()
+    run.completed(0.5)
+    run.running()
+    lock = DirectoryLock(run.path)
+    try:
+        out = call("status", run.path).stdout
+        body = json.loads(call("status", run.path, "--json").stdout)
+    finally:
+        lock.release()
+    assert f"driver    pid {os.getpid()}" in out
+    assert "demo: running; 1 of 10 trials have ended" in out
+    assert " left" in out
+    assert "trial 1 has run for " in out
+    assert body["driver"] == os.getpid()
+    assert body["left"] > 0
+
+
+def test_status_of_an_ended_experiment_with_several_objectives(call, made):
+    run = made(objectives={"a": "minimize", "b": "maximize"})
+    for number in range(12):
+        run.completed(float(number), float(number))
+    run.add(ev.Noted, "something odd \x1b[2J")
+    run.ended(StopReason.EXHAUSTED, "the optimizer has nothing more to propose")
+    out = call("status", run.path).stdout
+    assert "demo: ended: the optimizer has nothing more to propose" in out
+    assert "12 trials that no other trial beats in every objective" in out
+    assert "trial 0: a = 0, b = 0" in out
+    assert "and 2 more; --json has them all" in out
+    assert r"something odd \x1b[2J" in out
+    assert "driver    none\n" in out
+
+
+def test_status_as_json_is_the_documented_object(call, made):
+    run = made()
+    run.completed(0.5)
+    run.running()
+    run.add(ev.StopRequested, 1, 1, StopCause.USER, "enough")
+    run.add(ev.Detached, 1, 1)
+    body = json.loads(call("status", run.path, "--json").stdout)
+    assert list(body) == [
+        "directory", "driver", "name", "objectives", "counts", "ended", "target", "elapsed", "left", "stop", "failed",
+        "best", "failures", "failed_attempts", "live", "notes", "supervisors", "requests",
+    ]  # fmt: skip
+    assert body["driver"] is None
+    assert body["left"] is None
+    assert body["best"]["metrics"] == {"y": {"mean": 0.5, "sem": None}}
+    assert body["live"][0]["stopping"] == "enough"
+    assert body["live"][0]["detached"] is True
+
+
+def test_nothing_wraps_beyond_eighty_columns(call, made):
+    run = made()
+    run.completed(0.5)
+    run.failed("a long message " * 40)
+    run.add(ev.Noted, "a long note " * 40)
+    for line in call("status", run.path).stdout.splitlines():
+        if str(run.path)[:20] not in line:
+            assert len(line) <= 80
+
+
+def test_what_trials_say_cannot_drive_the_terminal(call, made):
+    run = made(name="we\u202eird\x1b[31m")
+    run.failed("\x1b]0;title\x07\r\nsecond line [bold red]markup[/] \u202e")
+    for words in (("status", run.path), ("story", run.path, 0)):
+        out = call(*words).stdout
+        assert not set(out) & set("\x1b\x07\r\u202e")
+        assert r"\x1b]0;title\x07\r\nsecond line [bold red]markup[/] \u202e" in out.replace("\n    ", " ")
+
+
+def test_a_story_has_a_line_an_event(call, made):
+    run = made()
+    run.completed(0.5)
+    run.failed("no\nline break")
+    out = call("story", run.path, 1).stdout.splitlines()
+    assert out[0] == "trial 1 of demo: FAILED"
+    assert len(out) == 6
+    assert out[4].endswith(r"attempt 1 failed after 0.5 s: crashed: no\nline break")
+
+
+def test_a_story_as_json_is_the_recorded_events(call, made):
+    run = made()
+    run.completed(0.5)
+    body = json.loads(call("story", run.path, 0, "--json").stdout)
+    assert [entry["event"] for entry in body] == ["TrialAsked", "DeployStarted", "Deployed", "Finished"]
+    assert body[0]["points"] == [{"x": 0.5, "n": 2, "kind": "a"}]
+    assert body[1]["epoch"] == 1_700_000_000.0 + body[1]["time"]
+
+
+@pytest.mark.parametrize("words", [("story",), ("logs",), ("stop",), ("rerun",)])
+def test_a_trial_that_does_not_exist_gets_a_sentence(refused, made, words):
+    run = made()
+    assert refused(*words, run.path, 0) == "there is no trial 0; there are no trials yet"
+    run.completed(0.5)
+    assert refused(*words, run.path, 7) == "there is no trial 7; 0 is the only one"
+    run.completed(0.5)
+    assert refused(*words, run.path, 7) == "there is no trial 7; the trials are 0 to 1"
+
+
+# Logs.
+
+
+def test_logs_prints_the_bytes_of_the_latest_attempt(call, made):
+    run = made()
+    run.completed(0.5)
+    run.log(0, "stdout.log", b"out \xff\x1b[1m\r\n")
+    run.log(0, "stderr.log", b"err\n")
+    assert call("logs", run.path, 0).stdout_bytes == b"out \xff\x1b[1m\r\n"
+    assert call("logs", run.path, 0, "--stderr").stdout_bytes == b"err\n"
+    both = call("logs", run.path, 0, "--both").stdout_bytes
+    assert both == b"==> stdout.log <==\nout \xff\x1b[1m\r\n\n==> stderr.log <==\nerr\n"
+
+
+def test_logs_of_an_earlier_attempt(call, refused, made):
+    run = made()
+    index = run.running()
+    run.add(ev.Interrupted, index, 1, "the driver left")
+    run.add(ev.DeployStarted, index, 2, "digest")
+    run.log(index, "stdout.log", b"one\n", attempt=1)
+    run.log(index, "stdout.log", b"two\n", attempt=2)
+    assert call("logs", run.path, index).stdout == "two\n"
+    assert call("logs", run.path, index, "--attempt", 1).stdout == "one\n"
+    assert refused("logs", run.path, index, "--attempt", 3) == "trial 0 has no attempt 3; its latest is 2"
+
+
+def test_logs_falls_back_to_the_log_of_the_failure_and_to_its_traceback(call, refused, made):
+    run = made()
+    run.failed("no", "logs/0.1.log")
+    path = run.path / "logs" / "0.1.log"
+    path.parent.mkdir()
+    path.write_text("printed by a worker\n")
+    run.failed("no", traceback="Traceback\n  ...\nValueError: \x1b[2J")
+    run.completed(0.5)
+    run.asked()
+    assert call("logs", run.path, 0).stdout == "printed by a worker\n"
+    assert call("logs", run.path, 1).stdout == "Traceback\n  ...\nValueError: \\x1b[2J\n"
+    assert "left no output" in refused("logs", run.path, 2)
+    assert refused("logs", run.path, 3) == "trial 3 is CANDIDATE and has not begun; --follow waits for it"
+
+
+def test_logs_never_leaves_the_run_directory(refused, made, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n")
+    run = made()
+    run.failed("no", "../secret")
+    run.completed(0.5)
+    (run.path / "trials/1/1").mkdir(parents=True)
+    (run.path / "trials/1/1/stdout.log").symlink_to(secret)
+    run.completed(0.5)
+    (run.path / "trials/2/1").mkdir(parents=True)
+    os.mkfifo(run.path / "trials/2/1/stdout.log")
+    run.failed("no", str(secret))
+    for trial in (0, 1, 3):
+        assert "leads out of the run directory" in refused("logs", run.path, trial)
+    assert "is no plain file" in refused("logs", run.path, 2)
+
+
+def test_following_an_attempt_that_has_ended_prints_it_and_ends(call, made):
+    run = made()
+    run.completed(0.5)
+    run.log(0, "stdout.log", b"all of it")
+    run.failed("no", traceback="the traceback")
+    assert call("logs", run.path, 0, "--follow").stdout == "all of it"
+    assert call("logs", run.path, 1, "-f").stdout == "the traceback\n"
+
+
+def test_following_a_trial_that_nobody_will_start_ends(call, refused, made):
+    run = made()
+    run.asked()
+    assert "left no output" in refused("logs", run.path, 0, "-f")
+
+
+# Export.
+
+
+def test_export_prints_csv_by_default(call, made):
+    run = made()
+    run.completed(0.5)
+    run.failed()
+    lines = list(csv.DictReader(io.StringIO(call("export", run.path).stdout)))
+    assert [line["status"] for line in lines] == ["COMPLETED", "FAILED"]
+
+
+def test_export_as_json_has_a_trial_a_line(call, made):
+    run = made()
+    assert json.loads(call("export", run.path, "--format", "json").stdout) == []
+    run.completed(0.5)
+    run.failed("naïve \u2028")
+    out = call("export", run.path, "--format", "json").stdout
+    assert [row["index"] for row in json.loads(out)] == [0, 1]
+    assert len(out.split("\n")) == 5
+
+
+def test_export_writes_a_file_whole_and_takes_the_format_from_its_name(call, made, tmp_path):
+    run = made()
+    run.completed(0.5)
+    target = tmp_path / "out.json"
+    target.write_text("old")
+    result = call("export", run.path, "-o", target)
+    assert result.stdout == ""
+    assert "1 trial written to" in result.stderr
+    assert json.loads(target.read_text())[0]["index"] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "run"]
+
+
+def test_export_follows_a_symlink_and_keeps_it(call, made, tmp_path):
+    run = made()
+    (tmp_path / "real.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
+    call("export", run.path, "-o", tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_text().startswith("index,")
+
+
+def test_export_to_a_place_that_cannot_be_written_gets_a_sentence(refused, made, tmp_path):
+    run = made()
+    assert "cannot be written (No such file or directory)" in refused("export", run.path, "-o", tmp_path / "no/x.csv")
+    assert "cannot be written (Is a directory)" in refused("export", run.path, "-o", tmp_path)
+
+
+@pytest.mark.slow
+def test_export_as_parquet_has_typed_columns(call, made, tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet")
+    run = made()
+    target = tmp_path / "out.parquet"
+    call("export", run.path, "-o", target)
+    empty = pq.read_table(target).schema
+    run.completed(0.5)
+    run.failed(kind=FailureKind.TIMEOUT)
+    index = run.asked()
+    run.add(ev.DeployStarted, index, 1, "digest")
+    run.add(ev.Deployed, index, 1, {"pid": 3, "mixed": 1, "nested": {"a": 1}})
+    index = run.asked()
+    run.add(ev.DeployStarted, index, 1, "digest")
+    run.add(ev.Deployed, index, 1, {"pid": 4, "mixed": "one"})
+    call("export", run.path, "-o", target)
+    table = pq.read_table(target)
+    kinds = {field.name: str(field.type) for field in table.schema}
+    assert kinds["parameters.x"] == "double"
+    assert kinds["parameters.n"] == "int64"
+    assert kinds["parameters.kind"] == "string"
+    assert kinds["metrics.y.mean"] == "double"
+    assert kinds["run_metadata.pid"] == "int64"
+    assert kinds["run_metadata.mixed"] == "string"
+    assert {field.name: str(field.type) for field in empty}.items() <= kinds.items()
+    assert table.column("failure.kind").to_pylist() == [None, "timeout", None, None]
+
+
+def test_export_as_parquet_without_its_library_names_the_extra(refused, made, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert refused("export", made().path, "--format", "parquet").endswith("pip install 'runwright[parquet]'")
