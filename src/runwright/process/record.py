@@ -57,7 +57,7 @@ class ControlFolder:
             OSError: The disk is full, or the folder is gone: nothing has begun.
         """
         self._room = self._open(_ROOM, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        _write_all(self._room, b" " * _ROOM_BYTES)
+        write_all(self._room, b" " * _ROOM_BYTES)
         self._put(STARTED, body)
 
     def fence(self, body: dict[str, Any]) -> None:
@@ -113,7 +113,7 @@ class ControlFolder:
         aside = f".{name}.{os.getpid()}.tmp"
         fd = self._open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
-            _write_all(fd, json.dumps(body).encode())
+            write_all(fd, json.dumps(body).encode())
         finally:
             os.close(fd)
         os.rename(aside, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
@@ -138,6 +138,11 @@ def _parse(data: bytes) -> dict[str, Any]:
     return body if isinstance(body, dict) else {"damaged": True}
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of it.
+
+    Raises:
+        OSError: The disk is full.
+    """
     while data:
         data = data[os.write(fd, data) :]

@@ -1,0 +1,151 @@
+"""The folders of an attempt, and what its program is told.
+
+`attempt.json` in the control folder is the key under which an attempt exists: whoever deploys it again finds it there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runwright.errors import SubmitError
+from runwright.experiment import stable_seed
+from runwright.folder import CONTROL, TRIALS
+from runwright.process.record import read_record, write_all
+
+if TYPE_CHECKING:
+    from runwright.result import Json
+    from runwright.trial import BaseTrial
+
+FORMAT = 1
+PARAMETERS = "parameters.json"
+TRIAL = "trial.json"
+RESULT = "result.json"
+STDOUT = "stdout.log"
+STDERR = "stderr.log"
+KEY = "attempt.json"
+
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an attempt is.
+
+    Attributes:
+        folder: Its working folder.
+        control: Its control folder.
+        relative: The working folder, relative to the run directory.
+    """
+
+    folder: str
+    control: str
+    relative: str
+
+    @classmethod
+    def of(cls, directory: str, trial: int, attempt: int) -> Place:
+        """Return the place of an attempt in a run directory."""
+        relative = f"{TRIALS}/{trial}/{attempt}"
+        return cls(f"{directory}/{relative}", f"{directory}/{CONTROL}/{trial}.{attempt}", relative)
+
+    def make(self) -> bool:
+        """Make the folders; say whether the attempt is new here."""
+        os.makedirs(self.folder, exist_ok=True)
+        try:
+            os.mkdir(self.control)
+        except FileNotFoundError:
+            os.makedirs(self.control)
+        except FileExistsError:
+            return False
+        return True
+
+    def key(self) -> Json | None:
+        """Return what this attempt was deployed as; None where its deployment did not come so far."""
+        record = read_record(self.control, KEY)
+        return None if record is None or record.get("damaged") else record
+
+    def write(self, trial: BaseTrial, slot: int, *, definition: bool) -> None:
+        """Write what the program reads, and the key.
+
+        Args:
+            trial: The trial; its current attempt is written.
+            slot: The slot that it takes.
+            definition: Whether the experiment's definition is needed, to build the trial again.
+        """
+        parameters = trial.arms[0].parameters
+        body: Json = {
+            "format": FORMAT,
+            "experiment": trial.experiment.name,
+            "trial": trial.index,
+            "attempt": trial.attempt,
+            "arms": [{"name": arm.name, "parameters": arm.parameters} for arm in trial.arms],
+            "instance": trial.instance,
+            "budget": trial.budget,
+            "seed": seed_of(trial),
+        }
+        if definition:
+            body["definition"] = trial.experiment.to_dict()
+        _write(f"{self.folder}/{PARAMETERS}", parameters)
+        _write(f"{self.folder}/{TRIAL}", body)
+        # Not there or cut short: nothing was sent yet, so it may be written again.
+        _write(f"{self.control}/{KEY}", {"digest": trial.digest, "slot": slot, "experiment": trial.experiment.name})
+
+    def remove_results(self) -> None:
+        """Remove a result that no program of this attempt can have written."""
+        try:
+            os.unlink(f"{self.folder}/{RESULT}")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise SubmitError(
+                f"{self.relative}/{RESULT} is there before the trial ran, and cannot be removed: {error.strerror}"
+            ) from None
+
+
+def _write(path: str, body: Json) -> None:
+    data = _encode(body).encode()
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
+
+
+def seed_of(trial: BaseTrial) -> int:
+    """Return the seed of an evaluation; where none was asked for, the one that a function in this process would get."""
+    if trial.seed is not None:
+        return trial.seed
+    return stable_seed(trial.experiment.seed, "evaluation", trial.index) % 2**31
+
+
+def placeholders(trial: BaseTrial, place: Place, slot: int, here: str) -> dict[str, Any]:
+    """Return what the placeholders of a command stand for."""
+    return {
+        "trial": trial.index,
+        "attempt": trial.attempt,
+        "seed": seed_of(trial),
+        "budget": trial.budget,
+        "instance": trial.instance,
+        "slot": slot,
+        "trial_dir": place.folder,
+        "here": here,
+        **trial.arms[0].parameters,
+    }
+
+
+def variables(trial: BaseTrial, place: Place, slot: int) -> dict[str, str]:
+    """Return the environment variables that tell a program what it evaluates."""
+    known = {
+        "EXPERIMENT": trial.experiment.name,
+        "TRIAL": trial.index,
+        "ATTEMPT": trial.attempt,
+        "PARAMETERS": f"{place.folder}/{PARAMETERS}",
+        "RESULT": f"{place.folder}/{RESULT}",
+        "SEED": seed_of(trial),
+        "BUDGET": trial.budget,
+        "INSTANCE": trial.instance,
+        "SLOT": slot,
+    }
+    return {f"RUNWRIGHT_{name}": str(value) for name, value in known.items() if value is not None}

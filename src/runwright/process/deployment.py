@@ -1,0 +1,155 @@
+"""Prepares the attempts of a run directory for the launcher, and finds those that are there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runwright.errors import SubmitError
+from runwright.process.adoption import Absent, Exited, confirm, restart_rule, unfence
+from runwright.process.attempt import STDERR, STDOUT, Place, placeholders, variables
+from runwright.process.live import LiveAttempt
+from runwright.process.record import STARTED, read_record
+
+if TYPE_CHECKING:
+    from runwright.process.adoption import Finding
+    from runwright.process.command import Command
+    from runwright.result import Json
+    from runwright.runner import Limits
+    from runwright.trial import BaseTrial
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """An attempt that is being sent to the launcher."""
+
+    trial: BaseTrial
+    place: Place
+    slot: int
+    request: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Deployments:
+    """The attempts of one run directory.
+
+    Attributes:
+        directory: The run directory, absolute.
+        command: What is executed.
+        here: Folder of the experiment file, absolute.
+        limits: Limits of each attempt.
+        function: Whether the command is our own, which evaluates a function.
+        preload: Whether the launcher has the function preloaded, so that nothing is executed.
+    """
+
+    directory: str
+    command: Command
+    here: str
+    limits: Limits
+    function: bool
+    preload: bool
+
+    def place(self, trial: BaseTrial) -> Place:
+        """Return where the current attempt of a trial is."""
+        return Place.of(self.directory, trial.index, trial.attempt)
+
+    def exists(self, trial: BaseTrial) -> bool:
+        """Make the folders of an attempt; say whether it was deployed before, or may have been.
+
+        Raises:
+            SubmitError: It was, with other parameters.
+        """
+        if len(trial.arms) != 1:
+            raise SubmitError(f"trial {trial.index} has {len(trial.arms)} arms; a process evaluates one point")
+        if self.place(trial).make():
+            return False
+        strange = self.strange(trial)
+        if strange is not None:
+            raise SubmitError(strange)
+        return True
+
+    def strange(self, trial: BaseTrial) -> str | None:
+        """Return a sentence where what is there was deployed with other parameters; else None."""
+        place = self.place(trial)
+        key = place.key()
+        if key is None or key["digest"] == trial.digest:
+            return None
+        return (
+            f"{place.relative} was deployed with other parameters (digest {key['digest']}, not {trial.digest}); "
+            "is it the directory of another run?"
+        )
+
+    def find(self, trial: BaseTrial) -> Finding:
+        """Return what became of an attempt; one that never began may begin from now on."""
+        place = self.place(trial)
+        found = restart_rule(place.control)
+        if isinstance(found, Absent) and found.fenced:
+            unfence(place.control)
+        return found
+
+    def prepare(self, trial: BaseTrial, slot: int) -> Deployment:
+        """Write what the program of an attempt reads, and the request for it.
+
+        Raises:
+            SubmitError: Something that the command asks for is not known, or cannot be an argument.
+            OSError: The disk is full.
+        """
+        place, limits = self.place(trial), self.limits
+        values = placeholders(trial, place, slot, self.here)
+        request: Json = {
+            "id": f"{trial.index}.{trial.attempt}",
+            "env": self.command.environment(values, variables(trial, place, slot)),
+            "cwd": place.folder,
+            "control": place.control,
+            "stdout": f"{place.folder}/{STDOUT}",
+            "stderr": f"{place.folder}/{STDERR}",
+            "timeout": limits.timeout,
+            "memory": limits.memory,
+            "output": limits.output,
+            "grace": limits.grace,
+        }
+        if self.preload:
+            request["call"] = place.folder
+        else:
+            request["argv"] = self.command.arguments(values)
+            if self.function:
+                request["argv"].append(place.folder)
+        place.remove_results()
+        place.write(trial, slot, definition=self.function)
+        return Deployment(trial, place, slot, request)
+
+    def launched(self, deployment: Deployment, answer: Json) -> LiveAttempt | Finding:
+        """Return the attempt that the launcher has begun, or what became of it.
+
+        Raises:
+            SubmitError: It did not begin.
+        """
+        trial, place = deployment.trial, deployment.place
+        if answer["event"] == "error":
+            raise SubmitError(answer["message"])
+        if answer["event"] == "claimed":
+            found = restart_rule(place.control)
+            if isinstance(found, Absent):
+                raise SubmitError(f"{place.relative} is being worked on by another driver; only one may")
+            return found
+        process = confirm(place.control, answer["pid"])
+        if process is None:
+            return Exited({})
+        return LiveAttempt(trial.attempt, process, self.metadata(trial, answer["pid"], deployment.slot))
+
+    def metadata(self, trial: BaseTrial, pid: int | None = None, slot: int | None = None) -> Json:
+        """Return the run metadata of an attempt; what is not given is on record."""
+        place = self.place(trial)
+        if pid is None:
+            pid = (read_record(place.control, STARTED) or {}).get("pid")
+        if slot is None:
+            slot = (place.key() or {}).get("slot", 0)
+        name = f"{trial.experiment.name}_{trial.index}"
+        return {"name": name, "folder": place.relative, "pid": pid, "slot": slot, "digest": trial.digest}
+
+    def unreachable(self, trial: BaseTrial) -> SubmitError:
+        """Return the error of an attempt that runs where it cannot be followed."""
+        return SubmitError(
+            f"{self.place(trial).relative} is running on another machine or in another container; "
+            "go on there, or wait for its end"
+        )
