@@ -163,6 +163,8 @@ def translated(path: Path, what: str) -> Iterator[None]:
     """
     try:
         yield
+    except UnicodeDecodeError:  # SQLite quotes what it cannot understand
+        raise files.damaged(path, "its schema is no text") from None
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
         if what == "read" and code in _DAMAGE:
