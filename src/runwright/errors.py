@@ -45,9 +45,7 @@ class ExperimentFileError(UsageError):
         line: Line number, counted from 1.
     """
 
-    def __init__(
-        self, message: str, *, file: Path | str, key: str | None = None, line: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, file: Path | str, key: str | None = None, line: int | None = None) -> None:
         self.file = str(file)
         self.key = key
         self.line = line
@@ -65,9 +63,7 @@ class MissingExtraError(UsageError):
 
     def __init__(self, what: str, extra: str) -> None:
         self.extra = extra
-        super().__init__(
-            f"{what} needs a library that is not installed: pip install 'runwright[{extra}]'"
-        )
+        super().__init__(f"{what} needs a library that is not installed: pip install 'runwright[{extra}]'")
 
 
 class ExperimentChangedError(UsageError):
@@ -85,8 +81,7 @@ class DirectoryInUseError(RunwrightError):
     def __init__(self, directory: Path | str, pid: int) -> None:
         self.pid = pid
         super().__init__(
-            f"{directory}: another driver (pid {pid}) works in this directory; wait for it, "
-            f"or end it with: kill {pid}"
+            f"{directory}: another driver (pid {pid}) works in this directory; wait for it, or end it with: kill {pid}"
         )
 
 

@@ -1,8 +1,8 @@
 """Requests of other processes to the driver. Nobody but the driver writes the journal.
 
 A request is a file in ``DIR/requests/``, written whole or not at all; the named pipe ``DIR/requests/wake`` wakes a
-driver that lives. Without a driver the request waits for the next one. A request is taken in once: its id is recorded in
-the journal before its file is removed.
+driver that lives. Without a driver the request waits for the next one. A request is taken in once: its id is recorded
+in the journal before its file is removed.
 """
 
 from __future__ import annotations

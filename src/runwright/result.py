@@ -100,9 +100,7 @@ class Result:
         return {}
 
     @classmethod
-    def failed(
-        cls, kind: FailureKind, message: str, log: str | None = None, **measured: Any
-    ) -> Result:
+    def failed(cls, kind: FailureKind, message: str, log: str | None = None, **measured: Any) -> Result:
         """Make the result of a failed attempt.
 
         Args:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from runwright.errors import ContractError
 from runwright.experiment import Experiment
-from runwright.status import AttemptOutcome, StopCause, TrialStatus, advance
+from runwright.status import TERMINAL, AttemptOutcome, StopCause, TrialStatus, advance
 from runwright.trial import Attempt, BaseTrial
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class State:
         undecided: Trials whose last attempt failed and about which policy has not decided.
         untold: Terminal trials of which the optimizer has not been told, in order of their end.
         counts: How many trials have each status.
+        ended: How many trials are terminal.
         asked_of_optimizer: How many trials the optimizer proposed.
         stop_reason: Why the experiment ended, or None while it goes on.
         stop_message: The same in a sentence.
@@ -59,6 +60,7 @@ class State:
         self.undecided: dict[int, None] = {}
         self.untold: dict[int, None] = {}
         self.counts: dict[TrialStatus, int] = dict.fromkeys(TrialStatus, 0)
+        self.ended = 0
         self.asked_of_optimizer = 0
         self.stop_reason: StopReason | None = None
         self.stop_message = ""
@@ -110,11 +112,6 @@ class State:
     def live(self) -> int:
         """How many attempts are handed to the runner and have not ended."""
         return len(self.staged) + len(self.running)
-
-    @property
-    def ended(self) -> int:
-        """How many trials are terminal."""
-        return sum(self.counts[status] for status in TrialStatus if status.is_terminal)
 
     def live_trials(self) -> list[BaseTrial]:
         """The trials whose attempt has not ended, by index."""
@@ -280,9 +277,11 @@ class State:
         return trial
 
     def _move(self, trial: BaseTrial, to: TrialStatus) -> None:
-        self.counts[trial.status] -= 1
+        was = trial.status
         advance(trial, to)
+        self.counts[was] -= 1
         self.counts[to] += 1
+        self.ended += (to in TERMINAL) - (was in TERMINAL)
 
     def _run(self, trial: BaseTrial, time: float) -> None:
         self._move(trial, TrialStatus.RUNNING)
@@ -331,3 +330,4 @@ class State:
             assert not (index in self.untold and not trial.status.is_terminal), f"{trial!r} is to be told"
             assert trial.attempt >= len(trial.attempts), f"{trial!r} has attempts that never began"
         assert counts == self.counts, "the counts are wrong"
+        assert self.ended == sum(counts[status] for status in TERMINAL), "the number of ended trials is wrong"

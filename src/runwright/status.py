@@ -34,6 +34,9 @@ class TrialStatus(IntEnum):
     STALE = 8
     """Proposed but never started, and no longer wanted. Terminal."""
 
+    # An enum hashes its name, in Python; statuses are looked up several times in each turn.
+    __hash__ = int.__hash__
+
     @property
     def is_terminal(self) -> bool:
         """Whether a trial in this status has ended, by whatever cause."""
@@ -107,12 +110,8 @@ MOVES: Mapping[TrialStatus, frozenset[TrialStatus]] = {
     _S.CANDIDATE: frozenset({_S.STAGED, _S.ABANDONED, _S.STALE}),
     # STAGED <-> RUNNING when a poll says so (a queued or requeued job). Back to CANDIDATE when the attempt failed
     # or was interrupted and the trial is tried again.
-    _S.STAGED: frozenset(
-        {_S.RUNNING, _S.CANDIDATE, _S.COMPLETED, _S.FAILED, _S.ABANDONED, _S.EARLY_STOPPED}
-    ),
-    _S.RUNNING: frozenset(
-        {_S.STAGED, _S.CANDIDATE, _S.COMPLETED, _S.FAILED, _S.ABANDONED, _S.EARLY_STOPPED}
-    ),
+    _S.STAGED: frozenset({_S.RUNNING, _S.CANDIDATE, _S.COMPLETED, _S.FAILED, _S.ABANDONED, _S.EARLY_STOPPED}),
+    _S.RUNNING: frozenset({_S.STAGED, _S.CANDIDATE, _S.COMPLETED, _S.FAILED, _S.ABANDONED, _S.EARLY_STOPPED}),
     # `rerun` takes these two back.
     _S.FAILED: frozenset({_S.CANDIDATE}),
     _S.ABANDONED: frozenset({_S.CANDIDATE}),

@@ -77,6 +77,7 @@ class Engine:
         self._runner = runner
         self._optimizer = optimizer
         self._on_commit = on_commit
+        self.commits = 0
         self._pending: list[ev.Event] = []
         self._changed: set[int] | None = None
         self._unresolved: set[int] = set(state.staged) | set(state.running)
@@ -100,7 +101,8 @@ class Engine:
         news = self._observe(now)
         if news and self._runner.traits.holds_results:
             self.commit()  # nobody else has these results
-        self._record_all(decide.verdicts(self.state, self.policy, now))
+        if self.state.undecided:
+            self._record_all(decide.verdicts(self.state, self.policy, now))
         self._tell(now)
         ended = decide.ending(self.state, self.policy, now, exhausted=self.exhausted)
         if ended is not None:
@@ -154,6 +156,7 @@ class Engine:
         if not self._pending:
             return
         events, self._pending = self._pending, []
+        self.commits += 1
         self._journal.append(events)
         if self._on_commit is not None:
             self._on_commit(events)

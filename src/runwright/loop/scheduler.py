@@ -220,11 +220,12 @@ class Scheduler:
                     self._requests.take()
                     next_look = monotonic() + LOOK_FOR_REQUESTS_EVERY
                 self._leave_if_asked()
+                commits = engine.commits
                 engine.turn()
                 if self._requests is not None:
                     self._requests.forget()
-                if on_turn is not None:
-                    on_turn(self._state, ())
+                if on_turn is not None and commits == engine.commits:
+                    on_turn(self._state, ())  # nothing happened; time went on
                 if self._done():
                     break
                 look = self._wait(tick)
