@@ -34,7 +34,8 @@ class Feed:
         self._everything = everything
         self._lines: list[str] = []
         self._left_out = 0
-        self._ended: list[tuple[int, bool]] = []
+        self._ended: list[tuple[int, int, bool]] = []
+        self._count = state.ended
         self._due = 0.0
         self._pause = 0.0
         self.incumbents = Incumbents({} if state.experiment is None else state.experiment.objectives)
@@ -54,9 +55,12 @@ class Feed:
                 assert event.trial is not None, "these events are about a trial"
                 trial = state.trials[event.trial]
                 if trial.status.is_terminal:
+                    self._count += 1
                     best = self.incumbents.take(trial)
                     if self._everything or trial.status is TrialStatus.FAILED:
-                        self._ended.append((trial.index, best))
+                        self._ended.append((self._count, trial.index, best))
+            elif kind == "Rerun":
+                self._count -= 1
             elif kind in _NEWS:
                 line = _NEWS[kind](event, state)
                 if line:
@@ -84,17 +88,17 @@ class Feed:
             self._left_out = 0
         ended, self._ended = self._ended, []
         if len(ended) <= FEW:
-            lines += [self._one(state, index, best=best) for index, best in ended]
+            lines += [self._one(state, count, index, best=best) for count, index, best in ended]
             self._pause = len(lines) / FEW
         else:
-            lines += self._many(state, [state.trials[index] for index, _ in ended])
+            lines += self._many(state, [state.trials[index] for _, index, _ in ended])
             self._pause = min(_LONGEST_PAUSE, max(1.0, 1.5 * self._pause))
         self._due = now + self._pause
         return lines
 
-    def _one(self, state: State, index: int, *, best: bool) -> str:
+    def _one(self, state: State, count: int, index: int, *, best: bool) -> str:
         trial = state.trials[index]
-        return f"{_position(state)} {_ending(state, trial)}" + (self._praise(state) if best else "")
+        return f"{_position(state, count)} {_ending(state, trial)}" + (self._praise(state) if best else "")
 
     def _praise(self, state: State) -> str:
         several = state.experiment is not None and len(state.experiment.objectives) > 1
@@ -103,10 +107,11 @@ class Feed:
     def _many(self, state: State, trials: Sequence[BaseTrial]) -> list[str]:
         counts = Counter(trial.status.name.lower().replace("_", " ") for trial in trials)
         told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-        lines = [f"{_position(state)} {told}{self._best(state)}"]
+        position = _position(state, self._count)
+        lines = [f"{position} {told}{self._best(state)}"]
         failed = next((trial for trial in trials if trial.status is TrialStatus.FAILED), None)
         if failed is not None:
-            lines.append(f"{_position(state)} {_ending(state, failed)}")
+            lines.append(f"{position} {_ending(state, failed)}")
         return lines
 
     def _best(self, state: State) -> str:
@@ -119,12 +124,12 @@ class Feed:
         return f"; best {printable(objective)} = {measured(trial.result.arms[arm][objective])} (trial {trial.index})"
 
 
-def _position(state: State) -> str:
+def _position(state: State, count: int) -> str:
     target = target_of(state)
     if target is None:
-        return f"[{state.ended:,}]"
+        return f"[{count:,}]"
     total = f"{target:,}"
-    return f"[{f'{state.ended:,}':>{len(total)}}/{total}]"
+    return f"[{f'{count:,}':>{len(total)}}/{total}]"
 
 
 def _ending(state: State, trial: BaseTrial) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runwright.cli.feed import Feed
-from runwright.cli.terminal import duration, measured, point, printable
+from runwright.cli.terminal import duration, measured, point, printable, roughly
 from runwright.clock import epoch, monotonic
 from runwright.report import now_of, target_of, time_left
 from runwright.status import TrialStatus
@@ -29,6 +29,7 @@ _EVERY = 0.1
 """Seconds between two drawings at the least. There is no thread: a fork in an evaluation would copy its locks."""
 _MOST_LIVE = 8
 _LONGEST_NAME = 24
+_MINUTE = 60
 
 
 class Display:
@@ -110,8 +111,8 @@ class Display:
             cells += [ProgressBar(target, min(ended, target)), Text(f"{ended:,}/{target:,}")]
         else:
             cells += [ProgressBar(None, pulse=True), Text(f"{ended:,}")]
-        cells.append(Text(duration(now)))
-        cells.append(Text("" if left is None else f"~{duration(left)} left"))
+        cells.append(Text(_whole(now)))
+        cells.append(Text("" if left is None else f"~{roughly(left)} left"))
         grid = Table.grid(padding=(0, 2), expand=True)
         for position in range(len(cells)):
             grid.add_column(no_wrap=True, ratio=1 if position == 1 else None)
@@ -152,9 +153,9 @@ class Display:
         if not state.running:
             return None
         entries = list(zip(state.running.items(), range(_MOST_LIVE), strict=False))
-        told = "  ".join(f"{index} ({duration(max(0.0, now - since))})" for (index, since), _ in entries)
+        told = ", ".join(f"trial {index} ({_whole(now - since)})" for (index, since), _ in entries)
         more = len(state.running) - len(entries)
-        return _line(("trials ", "dim"), (told + (f"  and {more:,} more" if more else ""), "dim"))
+        return _line((f"running {told}" + (f" and {more:,} more" if more else ""), "dim"))
 
 
 _SHOWN = (
@@ -165,6 +166,11 @@ _SHOWN = (
     (TrialStatus.RUNNING, "cyan"),
     (TrialStatus.STAGED, "cyan"),
 )
+
+
+def _whole(seconds: float) -> str:
+    """Say a time that runs: no tenths that flicker."""
+    return duration(seconds) if seconds >= _MINUTE else f"{max(0, int(seconds))} s"
 
 
 def _line(*parts: tuple[str, str]) -> Text:

@@ -89,7 +89,6 @@ class _Run:
                 directory=self.directory,
                 policy=policy,
                 enqueue=self.setup.enqueue,
-                definition=self.setup.definition(),
             )
             stack.callback(scheduler.close)
             before = scheduler.state.ended
@@ -139,7 +138,7 @@ class _Run:
         from runwright.report import summarize
 
         state = scheduler.state
-        summary = summarize(state)
+        summary = replace(summarize(state), left=None)  # nobody works on it any more
         status = exit_status(summary)
         if self.as_json:
             say_json({"directory": str(self.directory), "exit_status": status, **summary.to_json(state)})
@@ -151,9 +150,10 @@ class _Run:
         finished = status == DONE
         example = summary.failures[0].trial if summary.failures else summary.best[0].index if summary.best else None
         say_next(
-            ("results", f"{place}  (to a table: {command_line('export', self.directory, '-o', 'results.csv')})"),
-            ("status", command_line("status", self.directory)),
-            ("a trial", "" if example is None else command_line("story", self.directory, example)),
+            ("results", place),
+            ("table", command_line("export", place, "-o", "results.csv")),
+            ("status", command_line("status", place)),
+            ("a trial", "" if example is None else command_line("story", place, example)),
             ("go on", "" if finished else command_line(*self.again)),
         )
         return status
@@ -161,13 +161,16 @@ class _Run:
     def _heading(self, scheduler: Scheduler, summary: Summary, new: int) -> str:
         state = scheduler.state
         if summary.stop_reason is not None:
-            nothing = not new and len(state.drivers) > 1
-            had = "had ended already; nothing was left to do (--trials N for more): " if nothing else "ended: "
-            return had + summary.stop_message
-        how = {"drain": "after its running trials had ended", "interrupt": "its running trials were stopped"}
+            if not new and len(state.drivers) > 1:
+                return f"nothing was left to do: {summary.stop_message}; --trials N for more"
+            return f"failed: {summary.stop_message}" if summary.failed else summary.stop_message
+        of = "" if summary.target is None else f" of {summary.target:,}"
+        ended = f"{summary.ended:,}{of} trials have ended"
         if scheduler.left_by == "detach" and state.live:
-            return f"the driver left; {plural(state.live, 'trial')} still running without it"
-        return f"interrupted, {how.get(scheduler.left_by or '', 'its running trials will be repeated')}"
+            return f"the driver left; {ended}, {plural(state.live, 'trial')} running on without it"
+        if scheduler.left_by == "drain":
+            return f"interrupted; {ended}, none is running"
+        return f"interrupted; {ended}, what was running was stopped and will be repeated"
 
 
 def exit_status(summary: Summary) -> int:

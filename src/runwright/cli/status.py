@@ -57,7 +57,7 @@ def command(directory: str, as_json: bool) -> None:
 
 def _heading(summary: Summary, pid: int | None, running: int) -> str:
     if pid is None and summary.stop_reason is not None:
-        return f"ended: {summary.stop_message}"
+        return f"failed: {summary.stop_message}" if summary.failed else summary.stop_message
     of = "" if summary.target is None else f" of {summary.target:,}"
     ended = f"{summary.ended:,}{of} trials have ended"
     if pid is not None:

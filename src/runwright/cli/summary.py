@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runwright.cli.terminal import duration, measured, paragraph, plural, printable, say, setting, shown
+from runwright.cli.terminal import duration, measured, paragraph, plural, printable, roughly, say, setting, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +66,7 @@ def _counted(summary: Summary) -> str:
     told = ", ".join(parts) or "no trials yet"
     told += f"; {duration(summary.elapsed)}"
     if summary.left is not None:
-        told += f", about {duration(summary.left)} left"
+        told += f", about {roughly(summary.left)} left"
     retried = summary.failed_attempts - summary.counts.get("FAILED", 0)
     if retried > 0:
         told += f"; {plural(retried, 'failed attempt')} tried again"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _NARROWEST = 40
 _WIDEST = 100
 _DAY = 24
+_ONE_DIGIT = 9.95
 
 
 def printable(text: object) -> str:
@@ -81,9 +82,9 @@ def paragraph(text: str, *, indent: str = "", hang: str | None = None) -> list[s
 
 def duration(seconds: float) -> str:
     """Say a duration for people: ``0.4 s``, ``12 s``, ``3 min 05 s``, ``2 h 03 min``, ``1 d 04 h``."""
-    if seconds < 0.95:  # noqa: PLR2004  (below it, the first digit)
+    if seconds < 1:
         return f"{seconds:.1g} s"
-    if seconds < 9.95:  # noqa: PLR2004
+    if seconds < _ONE_DIGIT:
         return f"{seconds:.1f} s"
     minutes, whole = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -92,6 +93,12 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {whole:02d} s" if minutes else f"{whole} s"
+
+
+def roughly(seconds: float) -> str:
+    """Say an estimate of a duration: whole seconds, at least one."""
+    whole = max(1, round(seconds))
+    return f"{whole} s" if whole < _ONE_DIGIT else duration(whole)
 
 
 def measured(value: Measurement) -> str:
