@@ -93,7 +93,7 @@ class Scheduler:
         self.left_by: Leave | None = None
         """How the last `run` was asked to leave, or None where it ended by itself."""
         self._enqueue = [experiment.validate(point) for point in enqueue]
-        _check_fit(experiment, runner, self.policy)
+        check_fit(experiment, runner, self.policy)
         self._definition = {
             "format": 1,
             "experiment": experiment.to_dict(),
@@ -166,11 +166,11 @@ class Scheduler:
     def _check_unchanged(self) -> None:
         """Refuse another experiment in the same directory, with the difference shown."""
         was, now = self._state.definition, self._definition
-        changed = _differences(was.get("experiment"), now["experiment"], "") + _differences(
+        changed = differences(was.get("experiment"), now["experiment"], "") + differences(
             was.get("optimizer"), now["optimizer"], "optimizer"
         )
         if self._state.live and was["runner"]["type"] != self._definition["runner"]["type"]:  # type: ignore[index]
-            changed += _differences(was["runner"]["type"], now["runner"]["type"], "runner.type")  # type: ignore[index]
+            changed += differences(was["runner"]["type"], now["runner"]["type"], "runner.type")  # type: ignore[index]
         if changed:
             shown = "; ".join(changed[:5]) + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")  # noqa: PLR2004
             raise ExperimentChangedError(
@@ -357,7 +357,12 @@ class Scheduler:
         self.close()
 
 
-def _check_fit(experiment: Experiment, runner: Runner, policy: Policy) -> None:
+def check_fit(experiment: Experiment, runner: Runner, policy: Policy) -> None:
+    """Refuse parts that do not fit together.
+
+    Raises:
+        UsageError: The runner cannot do what the experiment or a limit needs.
+    """
     traits, name = runner.traits, type(runner).__name__
     if experiment.objectives and not traits.measures:
         raise UsageError(f"{name} measures nothing, but the experiment has objectives: take another runner")
@@ -370,7 +375,8 @@ def _check_fit(experiment: Experiment, runner: Runner, policy: Policy) -> None:
         raise UsageError(f"{name} cannot enforce a memory limit; PoolRunner and ProcessRunner do")
 
 
-def _differences(was: object, now: object, where: str) -> list[str]:
+def differences(was: object, now: object, where: str) -> list[str]:
+    """Say how a definition differs from the recorded one, a line a difference."""
     if isinstance(was, dict) and isinstance(now, dict):
         found = []
         for key in dict.fromkeys((*was, *now)):
@@ -380,7 +386,7 @@ def _differences(was: object, now: object, where: str) -> list[str]:
             elif key not in now:
                 found.append(f"{path} is gone")
             else:
-                found += _differences(was[key], now[key], path)
+                found += differences(was[key], now[key], path)
         return found
     if was == now:
         return []
