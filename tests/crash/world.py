@@ -1,7 +1,7 @@
 """A world that outlives its drivers, in virtual time, and a driver that can be killed at every passage of every seam.
 
-The world starts, ends and stops evaluations; the journal keeps what was committed. A driver dies by `Killed` at the n-th
-passage, and from then on nothing that it does reaches the world or the journal: that is kill -9.
+The world starts, ends and stops evaluations; the journal keeps what was committed. A driver dies by `Killed` at the
+n-th passage, and from then on nothing that it does reaches the world or the journal: that is kill -9.
 """
 
 from __future__ import annotations
