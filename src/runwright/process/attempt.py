@@ -52,26 +52,22 @@ class Place:
 
     def make(self) -> bool:
         """Make the folders; say whether the attempt is new here."""
-        os.makedirs(self.folder, exist_ok=True)
-        try:
-            os.mkdir(self.control)
-        except FileNotFoundError:
-            os.makedirs(self.control)
-        except FileExistsError:
-            return False
-        return True
+        _make_folder(self.folder)
+        return _make_folder(self.control)
 
     def key(self) -> Json | None:
         """Return what this attempt was deployed as; None where its deployment did not come so far."""
         record = read_record(self.control, KEY)
         return None if record is None or record.get("damaged") else record
 
-    def write(self, trial: BaseTrial, slot: int, *, definition: bool) -> None:
+    def write(self, trial: BaseTrial, digest: str, slot: int, seed: int, *, definition: bool) -> None:
         """Write what the program reads, and the key.
 
         Args:
             trial: The trial; its current attempt is written.
+            digest: The trial's digest.
             slot: The slot that it takes.
+            seed: The seed of the evaluation.
             definition: Whether the experiment's definition is needed, to build the trial again.
         """
         parameters = trial.arms[0].parameters
@@ -83,14 +79,14 @@ class Place:
             "arms": [{"name": arm.name, "parameters": arm.parameters} for arm in trial.arms],
             "instance": trial.instance,
             "budget": trial.budget,
-            "seed": seed_of(trial),
+            "seed": seed,
         }
         if definition:
             body["definition"] = trial.experiment.to_dict()
         _write(f"{self.folder}/{PARAMETERS}", parameters)
         _write(f"{self.folder}/{TRIAL}", body)
         # Not there or cut short: nothing was sent yet, so it may be written again.
-        _write(f"{self.control}/{KEY}", {"digest": trial.digest, "slot": slot, "experiment": trial.experiment.name})
+        _write(f"{self.control}/{KEY}", {"digest": digest, "slot": slot, "experiment": trial.experiment.name})
 
     def remove_results(self) -> None:
         """Remove a result that no program of this attempt can have written."""
@@ -102,6 +98,18 @@ class Place:
             raise SubmitError(
                 f"{self.relative}/{RESULT} is there before the trial ran, and cannot be removed: {error.strerror}"
             ) from None
+
+
+def _make_folder(path: str) -> bool:
+    """Make a folder and those above it; say whether it is new."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        return False
+    except FileNotFoundError:
+        _make_folder(os.path.dirname(path))
+        return _make_folder(path)
+    return True
 
 
 def _write(path: str, body: Json) -> None:
@@ -120,12 +128,12 @@ def seed_of(trial: BaseTrial) -> int:
     return stable_seed(trial.experiment.seed, "evaluation", trial.index) % 2**31
 
 
-def placeholders(trial: BaseTrial, place: Place, slot: int, here: str) -> dict[str, Any]:
+def placeholders(trial: BaseTrial, place: Place, slot: int, seed: int, here: str) -> dict[str, Any]:
     """Return what the placeholders of a command stand for."""
     return {
         "trial": trial.index,
         "attempt": trial.attempt,
-        "seed": seed_of(trial),
+        "seed": seed,
         "budget": trial.budget,
         "instance": trial.instance,
         "slot": slot,
@@ -135,7 +143,7 @@ def placeholders(trial: BaseTrial, place: Place, slot: int, here: str) -> dict[s
     }
 
 
-def variables(trial: BaseTrial, place: Place, slot: int) -> dict[str, str]:
+def variables(trial: BaseTrial, place: Place, slot: int, seed: int) -> dict[str, str]:
     """Return the environment variables that tell a program what it evaluates."""
     known = {
         "EXPERIMENT": trial.experiment.name,
@@ -143,7 +151,7 @@ def variables(trial: BaseTrial, place: Place, slot: int) -> dict[str, str]:
         "ATTEMPT": trial.attempt,
         "PARAMETERS": f"{place.folder}/{PARAMETERS}",
         "RESULT": f"{place.folder}/{RESULT}",
-        "SEED": seed_of(trial),
+        "SEED": seed,
         "BUDGET": trial.budget,
         "INSTANCE": trial.instance,
         "SLOT": slot,

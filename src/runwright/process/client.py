@@ -39,6 +39,8 @@ _PATIENCE = 60.0
 """Seconds without any answer after which a launcher counts as stuck. Ending it harms no trial."""
 _LAUNCHES = 2
 
+_encode = json.JSONEncoder().encode
+_decode = json.JSONDecoder().decode
 _left: set[int] = set()  # launchers of closed clients that outlive them; reaped when another one is started
 
 
@@ -209,14 +211,14 @@ class Launcher:
         except BlockingIOError:
             pass  # all that is there was read
         *lines, self._half_line = (self._half_line + data).split(b"\n")
-        return [json.loads(line) for line in lines]
+        return [_decode(line.decode()) for line in lines]
 
 
 class _Frame:
     """A request on its way through the socket."""
 
     def __init__(self, request: Json, channel: int | None) -> None:
-        data = json.dumps(request).encode()
+        data = _encode(request).encode()
         if len(data) > LARGEST_REQUEST:
             raise SubmitError(
                 f"the request of {request['id']} is {len(data)} bytes long; {LARGEST_REQUEST} are allowed"

@@ -136,15 +136,16 @@ class Command:
                 )
         return argv
 
-    def environment(self, values: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, base: Mapping[str, str], values: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, str]:
         """Return the whole environment of a trial.
 
         Args:
+            base: What `base_environment` returned.
             values: Values of placeholders.
-            own: The variables ``RUNWRIGHT_...`` of the trial; those of an outer run do not reach it.
+            own: The variables ``RUNWRIGHT_...`` of the trial.
         """
         added = {name: template.fill(values) for name, template in self._env.items()}
-        return {**base_environment(), **own, **added}
+        return {**base, **own, **added}
 
 
 def base_environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runwright.errors import SubmitError
 from runwright.process.adoption import Absent, Exited, confirm, restart_rule, unfence
-from runwright.process.attempt import STDERR, STDOUT, Place, placeholders, variables
+from runwright.process.attempt import STDERR, STDOUT, Place, placeholders, seed_of, variables
 from runwright.process.live import LiveAttempt
 from runwright.process.record import STARTED, read_record
 
@@ -25,6 +25,7 @@ class Deployment:
 
     trial: BaseTrial
     place: Place
+    digest: str
     slot: int
     request: Json
 
@@ -38,6 +39,7 @@ class Deployments:
         command: What is executed.
         here: Folder of the experiment file, absolute.
         limits: Limits of each attempt.
+        environment: What a trial gets of the driver's environment.
         function: Whether the command is our own, which evaluates a function.
         preload: Whether the launcher has the function preloaded, so that nothing is executed.
     """
@@ -46,6 +48,7 @@ class Deployments:
     command: Command
     here: str
     limits: Limits
+    environment: dict[str, str]
     function: bool
     preload: bool
 
@@ -95,10 +98,11 @@ class Deployments:
             OSError: The disk is full.
         """
         place, limits = self.place(trial), self.limits
-        values = placeholders(trial, place, slot, self.here)
+        seed, digest = seed_of(trial), trial.digest
+        values = placeholders(trial, place, slot, seed, self.here)
         request: Json = {
             "id": f"{trial.index}.{trial.attempt}",
-            "env": self.command.environment(values, variables(trial, place, slot)),
+            "env": self.command.environment(self.environment, values, variables(trial, place, slot, seed)),
             "cwd": place.folder,
             "control": place.control,
             "stdout": f"{place.folder}/{STDOUT}",
@@ -115,8 +119,8 @@ class Deployments:
             if self.function:
                 request["argv"].append(place.folder)
         place.remove_results()
-        place.write(trial, slot, definition=self.function)
-        return Deployment(trial, place, slot, request)
+        place.write(trial, digest, slot, seed, definition=self.function)
+        return Deployment(trial, place, digest, slot, request)
 
     def launched(self, deployment: Deployment, answer: Json) -> LiveAttempt | Finding:
         """Return the attempt that the launcher has begun, or what became of it.
@@ -135,17 +139,20 @@ class Deployments:
         process = confirm(place.control, answer["pid"])
         if process is None:
             return Exited({})
-        return LiveAttempt(trial.attempt, process, self.metadata(trial, answer["pid"], deployment.slot))
+        metadata = self._metadata(trial, place, answer["pid"], deployment.slot, deployment.digest)
+        return LiveAttempt(trial.attempt, process, metadata)
 
-    def metadata(self, trial: BaseTrial, pid: int | None = None, slot: int | None = None) -> Json:
-        """Return the run metadata of an attempt; what is not given is on record."""
+    def metadata(self, trial: BaseTrial, pid: int | None = None) -> Json:
+        """Return the run metadata of an attempt that has begun before; what is not given is on record."""
         place = self.place(trial)
         if pid is None:
             pid = (read_record(place.control, STARTED) or {}).get("pid")
-        if slot is None:
-            slot = (place.key() or {}).get("slot", 0)
+        return self._metadata(trial, place, pid, (place.key() or {}).get("slot", 0), trial.digest)
+
+    @staticmethod
+    def _metadata(trial: BaseTrial, place: Place, pid: int | None, slot: int, digest: str) -> Json:
         name = f"{trial.experiment.name}_{trial.index}"
-        return {"name": name, "folder": place.relative, "pid": pid, "slot": slot, "digest": trial.digest}
+        return {"name": name, "folder": place.relative, "pid": pid, "slot": slot, "digest": digest}
 
     def unreachable(self, trial: BaseTrial) -> SubmitError:
         """Return the error of an attempt that runs where it cannot be followed."""

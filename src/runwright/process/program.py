@@ -18,6 +18,14 @@ FIRST_FREE = 10
 """Descriptors that are only passing through are kept from here on, out of the way of those that the program gets."""
 
 
+_ALL_SIGNALS = frozenset(signal.valid_signals())
+# Those that Python, a driver that was started with nohup, or a supervisor have changed; to ask for each is slow.
+_CHANGED_SIGNALS = frozenset(
+    {number for number in _ALL_SIGNALS if signal.getsignal(number) is not signal.SIG_DFL}
+    | {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD}
+) - {signal.SIGKILL, signal.SIGSTOP}
+
+
 class StartError(Exception):
     """The program could not be started; nothing of it runs."""
 
@@ -42,7 +50,7 @@ def start(
     parent = os.getpid()
     report, report_write = os.pipe2(os.O_CLOEXEC)
     # A signal between fork and exec must find neither our handlers nor our wake-up pipe.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
     try:
         pid = os.fork()
         if pid == 0:
@@ -75,7 +83,7 @@ def _become(
         os.setsid()
         if not die_with_parent(parent, signal.SIGKILL):
             os._exit(status)
-        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        for number in _CHANGED_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         report = _arrange(descriptors, report, keep if call is not None else frozenset())

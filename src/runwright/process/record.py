@@ -24,6 +24,9 @@ EXIT = "exit"
 _ROOM = "exit.tmp"
 _ROOM_BYTES = 1024
 _FILE_MODE = 0o644
+_LARGEST = 1 << 16
+
+_decode = json.JSONDecoder().decode
 
 
 class ControlFolder:
@@ -74,8 +77,7 @@ class ControlFolder:
             fd = self._open(name, os.O_RDONLY)
         except FileNotFoundError:
             return None
-        with open(fd, "rb") as file:
-            return _parse(file.read())
+        return _parse(fd)
 
     def finish(self, body: dict[str, Any]) -> None:
         """Record the end, in the room that was taken for it.
@@ -125,16 +127,17 @@ def read_record(folder: str, name: str) -> dict[str, Any] | None:
         fd = os.open(f"{folder}/{name}", os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    with open(fd, "rb") as file:
-        return _parse(file.read())
+    return _parse(fd)
 
 
-def _parse(data: bytes) -> dict[str, Any]:
+def _parse(fd: int) -> dict[str, Any]:
     """Records are whole or not there; one that cannot be read was damaged and says only that it exists."""
     try:
-        body = json.loads(data)
-    except ValueError:
+        body = _decode(os.read(fd, _LARGEST).decode())
+    except (OSError, ValueError):
         body = None
+    finally:
+        os.close(fd)
     return body if isinstance(body, dict) else {"damaged": True}
 
 

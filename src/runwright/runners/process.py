@@ -16,7 +16,7 @@ from runwright.errors import ContractError, UsageError
 from runwright.evaluation import Evaluation, FunctionReference
 from runwright.process.adoption import Absent, Adopted, Exited, Unreachable, Vanished, fence, restart_rule
 from runwright.process.client import Launcher
-from runwright.process.command import Command, check_settings, literal
+from runwright.process.command import Command, base_environment, check_settings, literal
 from runwright.process.deployment import Deployment, Deployments
 from runwright.process.function import function_command
 from runwright.process.live import LiveAttempt, LiveAttempts
@@ -127,6 +127,7 @@ class ProcessRunner(Runner):
             command=self._command,
             here=self._here,
             limits=context.limits,
+            environment=base_environment(),
             function=self.function is not None,
             preload=self.preload,
         )
