@@ -1,4 +1,4 @@
-"""What the journal costs: ``python benchmarks/journal.py [--trials N]``.
+"""What the journal costs: ``python benchmarks/bench_journal.py [--trials N]``.
 
 Prints CPU and wall time a trial (five events, one append) and the time to open and read a large journal; medians.
 """
