@@ -11,7 +11,7 @@ from runwright.cli.terminal import plural, printable
 from runwright.errors import UsageError
 
 
-@click.command("enqueue")
+@click.command("enqueue", short_help="Have points of your own tried.")
 @click.argument("directory", metavar="DIR")
 @click.argument("words", metavar="[NAME=VALUE]...", nargs=-1)
 @click.option("--file", "path", metavar="FILE", help="Points as a JSON list of objects; - is standard input.")

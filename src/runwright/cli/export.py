@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _FORMATS = ("csv", "json", "parquet")
 
 
-@click.command("export")
+@click.command("export", short_help="The trials as CSV, JSON or parquet.")
 @click.argument("directory", metavar="DIR")
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="By the end of FILE where not given, else csv.")
 @click.option("-o", "--output", metavar="FILE", help="Where to, whole or not at all; standard output where not given.")

@@ -30,7 +30,7 @@ _LOOK_EVERY = 0.2
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
-@click.command("logs")
+@click.command("logs", short_help="What a trial's program printed.")
 @click.argument("directory", metavar="DIR")
 @click.argument("trial", metavar="TRIAL", type=click.IntRange(min=0))
 @click.option("--attempt", metavar="N", type=click.IntRange(min=1), help="The latest where not given.")

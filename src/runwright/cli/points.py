@@ -31,9 +31,9 @@ def from_words(experiment: Experiment, words: Sequence[str]) -> dict[str, Any]:
         name = next((name for name in names if word.startswith(f"{name}=")), None)
         if name is None:
             known = ", ".join(printable(name) for name in list(experiment.parameters)[:10])
-            raise UsageError(f"{printable(word)[:_LONGEST]!r} is no NAME=VALUE of a parameter; there are: {known}")
+            raise UsageError(f"'{printable(word)[:_LONGEST]}' is no NAME=VALUE of a parameter; there are: {known}")
         if name in found:
-            raise UsageError(f"parameter {printable(name)!r} is given twice")
+            raise UsageError(f"parameter '{printable(name)}' is given twice")
         found[name] = _read(name, experiment.parameters[name], word[len(name) + 1 :])
     return found
 
@@ -46,7 +46,7 @@ def _read(name: str, parameter: Parameter, text: str) -> object:
         return kind(text)
     except ValueError:
         what = "an integer" if kind is int else "a number"
-        raise UsageError(f"parameter {printable(name)!r} must be {what}, not {printable(text)[:_LONGEST]!r}") from None
+        raise UsageError(f"parameter '{printable(name)}' must be {what}, not '{printable(text)[:_LONGEST]}'") from None
 
 
 def _option(name: str, parameter: Choice, text: str) -> object:
@@ -57,7 +57,7 @@ def _option(name: str, parameter: Choice, text: str) -> object:
         if isinstance(option, (int, float)) and not isinstance(option, bool) and _number(text) == option:
             return option
     known = ", ".join(printable(option) for option in parameter.values[:10])
-    raise UsageError(f"parameter {printable(name)!r} is one of {known}, not {printable(text)[:_LONGEST]!r}")
+    raise UsageError(f"parameter '{printable(name)}' is one of {known}, not '{printable(text)[:_LONGEST]}'")
 
 
 def _number(text: str) -> float | None:

@@ -12,7 +12,7 @@ from runwright.status import TrialStatus
 from runwright.trial import Trial
 
 
-@click.command("rerun")
+@click.command("rerun", short_help="Try failed or abandoned trials again.")
 @click.argument("directory", metavar="DIR")
 @click.argument("trials", metavar="TRIAL...", type=click.IntRange(min=0), nargs=-1, required=True)
 @click.option("--no-wait", is_flag=True, help="Do not wait until the driver has taken it in.")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 
-@click.command("run")
+@click.command("run", short_help="Run an experiment, or go on with it.")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--dir", "directory", metavar="DIR", type=click.Path(path_type=Path), help="Run directory.")
 @click.option("--fresh", is_flag=True, help="Start anew; the old run directory is renamed, never deleted.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runwright.report import Summary
 
 
-@click.command("status")
+@click.command("status", short_help="How an experiment stands.")
 @click.argument("directory", metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(directory: str, as_json: bool) -> None:
@@ -33,9 +33,9 @@ def command(directory: str, as_json: bool) -> None:
     pid = driver_of(place)
     state = state_of(place)
     supervisors = supervisors_of(place, state)
-    summary = summarize(state, now_of(state, epoch()) if pid is not None else None)
+    summary = summarize(state, now_of(state, epoch()) if pid is not None or supervisors else None)
     if pid is None:
-        summary = replace(summary, left=None)  # nobody works on it
+        summary = replace(summary, left=None, elapsed=state.last_time)  # nobody works on it
     requests = mailbox.waiting(place)
     if as_json:
         body = {"directory": str(place), "driver": pid, **summary.to_json(state)}

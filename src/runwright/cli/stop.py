@@ -23,7 +23,7 @@ _WITHIN = 60.0
 NOT_YET = 1
 
 
-@click.command("stop")
+@click.command("stop", short_help="Stop an experiment, or one trial.")
 @click.argument("directory", metavar="DIR")
 @click.argument("trial", metavar="[TRIAL]", type=click.IntRange(min=0), required=False)
 @click.option("--reason", metavar="TEXT", help="Recorded in the story.")
@@ -70,11 +70,12 @@ def _stop_supervisors(place: Path, state: State, body: Json, *, wait: bool) -> b
     if not live:
         say(f"nothing runs in {shown(place)}: there is no driver and no live trial")
         return True
-    from runwright.process.client import stop_live
+    from runwright.process.adoption import stop_live
 
     ask(place, body, what="repeat what is stopped now")
-    for line in stop_live(place):
-        say(printable(line))
+    for name in stop_live(place):
+        trial, _, attempt = name.partition(".")
+        say(f"trial {printable(trial)}, attempt {printable(attempt)}: asked to end")
     if not wait:
         return True
     if not wait_for(lambda: not supervisors_of(place, state), _WITHIN):

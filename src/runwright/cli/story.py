@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runwright.state import State
 
 
-@click.command("story")
+@click.command("story", short_help="What happened to a trial.")
 @click.argument("directory", metavar="DIR")
 @click.argument("trial", metavar="TRIAL", type=click.IntRange(min=0))
 @click.option("--json", "as_json", is_flag=True, help="Print the recorded events as JSON.")

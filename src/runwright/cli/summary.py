@@ -122,10 +122,11 @@ def _say_live(live: list[LiveTrial], gone: frozenset[int]) -> None:
     say("live trials", bold=True)
     for entry in live[:_MOST_LIVE]:
         what = "is queued" if entry.seconds is None else f"has run for {duration(entry.seconds)}"
+        more = f", attempt {entry.attempt}" if entry.attempt > 1 else ""
         if entry.trial in gone:
             what = "was live when its driver ended; the next one finds out what became of it"
-        more = f", attempt {entry.attempt}" if entry.attempt > 1 else ""
-        more += ", left running by the last driver" if entry.detached else ""
+        elif entry.detached:
+            more += ", left running by the last driver"
         more += f", asked to stop: {printable(entry.stopping)}" if entry.stopping else ""
         _say_block(f"trial {entry.trial} {what}{more}")
     if len(live) > _MOST_LIVE:

@@ -1,0 +1,188 @@
+"""``runwright check``: what an experiment file says, and whether it can be run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runwright.cli.directory import state_of
+from runwright.cli.points import ranges
+from runwright.cli.terminal import command as command_line
+from runwright.cli.terminal import duration, paragraph, plural, printable, say, say_json, setting, shown
+from runwright.errors import ExperimentChangedError
+from runwright.folder import JOURNAL, driver_of
+
+if TYPE_CHECKING:
+    from runwright.config import ExperimentFile
+    from runwright.experiment import Experiment
+    from runwright.loop.policy import Policy
+    from runwright.optimizer import Optimizer
+    from runwright.result import Json
+    from runwright.runner import Limits, Runner
+
+_REBUILD = {
+    "stateless": "its suggestions depend on seed and index alone: exact after a restart",
+    "history": "rebuilt from the recorded history: exact after a restart",
+    "replay": "every question and answer is repeated: exact after a restart, which takes longer",
+}
+_LABEL = 11
+
+
+@click.command("check", short_help="Check an experiment file; run nothing.")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--dir", "directory", metavar="DIR", type=click.Path(path_type=Path), help="Run directory.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(file: Path, directory: Path | None, as_json: bool) -> None:
+    """Check FILE and print what would run, without running anything.
+
+    Everything that `runwright run` would refuse is refused here, with the same sentence: mistakes in the file,
+    functions that cannot be imported, limits that the runner cannot enforce, a file that differs from what was started
+    in its directory.
+    """
+    from runwright.config import load
+    from runwright.loop.scheduler import check_fit
+
+    setup = load(file)
+    experiment, optimizer, runner, policy = setup.experiment(), setup.optimizer(), setup.runner(), setup.policy()
+    check_fit(experiment, runner, policy)
+    for point in setup.enqueue:
+        experiment.validate(point)
+    optimizer.setup(experiment)
+    place = directory or setup.directory
+    began = _began(place, experiment, optimizer)
+    if as_json:
+        say_json(_as_json(setup, experiment, optimizer, runner, policy, place, began))
+        return
+    say(f"{shown(file)} is fine", bold=True)
+    say()
+    _say("experiment", f"{printable(experiment.name)}, seed {experiment.seed}")
+    _say("directory", f"{shown(place)} ({began})")
+    _say_parameters(experiment)
+    for name, direction in experiment.objectives.items():
+        _say("objective", f"{direction} {printable(name)}")
+    _say("runner", _runner(runner, policy))
+    _say("limits", _limits(policy.limits, runner.traits.enforces))
+    if policy.retries:
+        _say("retries", f"{policy.retries} for each trial")
+    _say("optimizer", f"{_optimizer(optimizer)}; {_REBUILD[optimizer.rebuild]}")
+    if setup.enqueue:
+        _say("enqueued", f"{plural(len(setup.enqueue), 'point')} first")
+    _say("stop", _stop(policy))
+    say()
+    options = [] if directory is None else ["--dir", directory]
+    _say("run it", command_line("run", file, *options))
+
+
+def _began(place: Path, experiment: Experiment, optimizer: Optimizer) -> str:
+    """Say what stands in the run directory.
+
+    Raises:
+        ExperimentChangedError: An experiment with another definition.
+    """
+    from runwright.loop.scheduler import differences
+    from runwright.report import target_of
+
+    if not (place / JOURNAL).is_file():
+        return "nothing was started there yet"
+    state = state_of(place)
+    changed = differences(state.definition.get("experiment"), experiment.to_dict(), "")
+    changed += differences(state.definition.get("optimizer"), optimizer.describe(), "optimizer")
+    if changed:
+        told = "; ".join(changed[:5]) + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")  # noqa: PLR2004
+        raise ExperimentChangedError(
+            f"{shown(place)} was started with another definition ({printable(told)[:700]}); "
+            f"take the change back, or start anew in another directory or with --fresh"
+        )
+    pid = driver_of(place)
+    who = "" if pid is None else f", a driver (pid {pid}) works in it"
+    target = target_of(state)
+    ended = plural(state.ended, "trial") if target is None else f"{state.ended:,} of {plural(target, 'trial')}"
+    return f"started: {ended} ended{who}; it goes on with this file"
+
+
+def _say(label: str, text: str) -> None:
+    for line in paragraph(text, indent=f"{label:<{_LABEL}} ", hang=" " * (_LABEL + 1)):
+        say(line)
+
+
+def _say_parameters(experiment: Experiment) -> None:
+    label = "parameters"
+    longest = min(30, max(len(printable(name)) for name in experiment.parameters))
+    for name, parameter in experiment.parameters.items():
+        kind = type(parameter).__name__.lower()
+        default = "" if parameter.default is None else f", default {setting(parameter.default)}"
+        _say(label, f"{printable(name):<{longest}}  {kind:<6}  {ranges(parameter)}{default}")
+        label = ""
+
+
+def _runner(runner: Runner, policy: Policy) -> str:
+    traits = runner.traits
+    parallel = "as many trials at once as it takes" if policy.parallel is None else f"{policy.parallel} at a time"
+    if traits.inline:
+        parallel = "one trial at a time, in the driver"
+    if traits.survives_driver:
+        fate = "running trials survive the driver"
+    elif traits.simulated:
+        fate = "in simulated time"
+    else:
+        fate = "running trials end with the driver and are repeated"
+    return f"{type(runner).__name__}, {parallel}; {fate}"
+
+
+def _optimizer(optimizer: Optimizer) -> str:
+    said = [(key, value) for key, value in optimizer.describe().items() if value not in (None, {}, [])]
+    return ", ".join(printable(value) if key == "type" else f"{key} {printable(value)}" for key, value in said)
+
+
+def _limits(limits: Limits, enforced: frozenset[str]) -> str:
+    parts = []
+    if limits.timeout is not None:
+        parts.append(f"{duration(limits.timeout)} a trial")
+    if limits.memory is not None:
+        parts.append(f"{_bytes(limits.memory)} of memory")
+    if limits.output is not None and "output" in enforced:
+        parts.append(f"{_bytes(limits.output)} of output a stream")
+    return ", ".join(parts) or "none"
+
+
+def _bytes(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:  # noqa: PLR2004
+            return f"{size:g} {unit}"
+        size /= 1024
+    return f"{size:.3g} GiB"
+
+
+def _stop(policy: Policy) -> str:
+    parts = []
+    if policy.trials is not None:
+        parts.append(f"after {plural(policy.trials, 'trial')}")
+    if policy.seconds is not None:
+        parts.append(f"after {duration(policy.seconds)}")
+    if policy.failure_rate is not None:
+        after = plural(policy.failure_rate_after, "trial")
+        parts.append(f"when more than {policy.failure_rate:.0%} of the ended trials failed, once {after} have ended")
+    return ", or ".join(parts) or "only when the optimizer has nothing more to propose"
+
+
+def _as_json(
+    setup: ExperimentFile,
+    experiment: Experiment,
+    optimizer: Optimizer,
+    runner: Runner,
+    policy: Policy,
+    place: Path,
+    began: str,
+) -> Json:
+    return {
+        "experiment": experiment.to_dict(),
+        "directory": str(place),
+        "began": began,
+        "runner": {"type": type(runner).__name__, "survives_driver": runner.traits.survives_driver},
+        "optimizer": {**optimizer.describe(), "rebuild": optimizer.rebuild},
+        "policy": policy.to_json(),
+        "enqueue": list(setup.enqueue),
+    }
