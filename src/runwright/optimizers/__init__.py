@@ -29,7 +29,7 @@ __all__ = ["ENTRY_POINTS", "OptunaOptimizer", "RandomOptimizer", "create", "kind
 
 def kinds() -> dict[str, str]:
     """Return kind to ``module:Class`` of every optimizer that an experiment file may name."""
-    plugged_in = {entry.name: entry.value for entry in entry_points(group=ENTRY_POINTS)}
+    plugged_in = {entry.name: f"{entry.module}:{entry.attr}" for entry in entry_points(group=ENTRY_POINTS)}
     return plugged_in | _BUILT_IN  # a built-in kind cannot be replaced: a file means the same everywhere
 
 
@@ -53,9 +53,11 @@ def create(kind: str, *, seed: int | None = None, **settings: Any) -> Optimizer:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise UsageError(f"the optimizer {kind!r} cannot be loaded from {known[kind]}: {error}") from error
-    taken = [key for key in inspect.signature(found).parameters if key != "seed"]
+    arguments = inspect.signature(found).parameters
+    taken = [key for key in arguments if key != "seed"]
+    takes_all = any(argument.kind is argument.VAR_KEYWORD for argument in arguments.values())
     for key in settings:
-        if key not in taken:
+        if key not in taken and not takes_all:
             raise UsageError(f"the optimizer {kind!r} has no setting {key!r:.60}; {_advice(key, taken)}")
     return cast("Optimizer", found(seed=seed, **settings))
 

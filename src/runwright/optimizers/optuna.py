@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from runwright.clock import monotonic
 from runwright.errors import ContractError, MissingExtraError, UsageError
 from runwright.experiment import Choice, Experiment, Float, Int, ParameterValue, stable_seed
-from runwright.optimizer import Exhausted, Observation, Rebuild, Restored, Suggestion, check_seed, feed, replay
+from runwright.optimizer import Asked, Exhausted, Observation, Rebuild, Restored, Suggestion, check_seed, feed, replay
 from runwright.optimizers.optuna_samplers import (
     SAMPLERS,
     check_experiment,
@@ -24,7 +24,8 @@ from runwright.optimizers.optuna_samplers import (
     check_options,
     check_seconds,
     find_sampler,
-    must_sample_attached,
+    keeps_a_place,
+    takes_guests,
 )
 from runwright.status import TrialStatus
 
@@ -80,6 +81,7 @@ class OptunaOptimizer:
         self.rebuild_seconds = check_seconds(rebuild_seconds)
         self._kind = kind
         self._exhausted = False
+        self._its_own: set[int] = set()
         self._hurry_at: float | None = None
         self._hurried = False
         self._entered = 0
@@ -111,7 +113,7 @@ class OptunaOptimizer:
         self._space = {name: self._distribution(name, value) for name, value in experiment.parameters.items()}
         sampler = self._make(self._seed % _SEEDS)
         check_experiment(sampler, experiment)
-        self._samples_attached = must_sample_attached(sampler)
+        self._keeps_a_place, self._takes_guests = keeps_a_place(sampler), takes_guests(sampler)
         self._study = self._new_study(sampler)
 
     def _distribution(self, name: str, parameter: Float | Int | Choice) -> Any:
@@ -187,7 +189,7 @@ class OptunaOptimizer:
         """
         point = self._experiment.validate(suggestion.parameters)
         self._check_new(trial)
-        self._enter(trial, point)
+        self._enter(trial, point, draw=self._keeps_a_place if trial in self._its_own else self._takes_guests)
 
     def tell(self, observation: Observation) -> None:
         """Learn how a trial ended. The measurement of a trial that was tried again is entered as a new trial.
@@ -201,7 +203,7 @@ class OptunaOptimizer:
                 raise ContractError(f"trial {trial} was told, but neither asked nor attached before")
             if status is not TrialStatus.COMPLETED:
                 return
-            self._enter(trial, self._experiment.validate(observation.parameters))
+            self._enter(trial, self._experiment.validate(observation.parameters), draw=self._takes_guests)
         values = self._values(observation) if status is TrialStatus.COMPLETED else None
         self._study.tell(self._open[trial], values, state=self._state(status))
         del self._open[trial]
@@ -225,16 +227,15 @@ class OptunaOptimizer:
         if trial in self._open:
             raise ContractError(f"trial {trial} is pending already; it cannot be asked or attached again")
 
-    def _enter(self, trial: int, point: dict[str, ParameterValue]) -> None:
+    def _enter(self, trial: int, point: dict[str, ParameterValue], *, draw: bool) -> None:
         """Make a pending trial of a given point."""
-        hurry = self._hurry_at is not None and monotonic() > self._hurry_at
-        if self._samples_attached and not hurry:
-            # The sampler goes through its motions, as for Optuna's own enqueue_trial: the point takes its place in the
-            # population or sequence.
+        if draw and self._hurry_at is not None and monotonic() > self._hurry_at:
+            draw, self._hurried = False, True
+        if draw:
             self._study.enqueue_trial(point)
-            self._study.ask(self._space)
+            # Reading makes the sampler draw, and note what the trial is to it; the values drawn are not used.
+            self._study.ask(self._space).relative_params  # noqa: B018
         else:
-            self._hurried = self._hurried or self._samples_attached
             running = self._optuna.trial.TrialState.RUNNING
             self._study.add_trial(
                 self._optuna.trial.create_trial(state=running, params=point, distributions=self._space)
@@ -248,14 +249,18 @@ class OptunaOptimizer:
 
     def restore(self, history: Sequence[HistoryItem]) -> Restored:
         """Go where an optimizer stands that lived through this history."""
+        # What is fed, after a difference, is drawn for too: that brings back population and place, but not for ever.
+        self._its_own = {item.trial for item in history if isinstance(item, Asked)}
+        self._hurry_at = monotonic() + 2 * self.rebuild_seconds
+        restored = self._restore(history)
+        self._its_own, self._hurry_at = set(), None
+        if self._hurried and restored.exact:
+            return Restored(exact=False, reason=f"asking again took longer than {2 * self.rebuild_seconds:g} s")
+        return restored
+
+    def _restore(self, history: Sequence[HistoryItem]) -> Restored:
         if self.rebuild == "replay":
-            # What is fed after a difference is sampled too, but not for ever.
-            self._hurry_at = monotonic() + 2 * self.rebuild_seconds
-            restored = replay(self, history, seconds=self.rebuild_seconds)
-            self._hurry_at = None
-            if self._hurried and restored.exact:
-                return Restored(exact=False, reason=f"asking again took longer than {2 * self.rebuild_seconds:g} s")
-            return restored
+            return replay(self, history, seconds=self.rebuild_seconds)
         feed(self, history)
         if self._kind is None:
             name = type(self.sampler).__name__

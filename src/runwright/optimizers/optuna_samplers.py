@@ -152,13 +152,21 @@ def check_experiment(sampler: Any, experiment: Experiment) -> None:
             raise UsageError(f"a BruteForceSampler cannot go through the real parameter {floats[0]!r}")
 
 
-def must_sample_attached(sampler: Any) -> bool:
-    """Say whether a sampler must go through its motions for a point that is given.
+def keeps_a_place(sampler: Any) -> bool:
+    """Say whether a sampler must draw for a point of its own that is fed to it, to be where it was.
 
-    One that keeps a population or a place notes in the trial what it makes of it. With the margin CMA-ES would take
-    the value of the given point for that of the one which it drew itself; it does better without.
+    It notes in the trial what it makes of it. CMA-ES with a margin would take the value of the fed point for that of
+    the one which it draws: it does better without.
     """
     return type(sampler).__name__ not in _READ_TRIALS_ALONE and not getattr(sampler, "_with_margin", False)
+
+
+def takes_guests(sampler: Any) -> bool:
+    """Say whether a sampler must draw for a point of a user too, so that it counts.
+
+    A population gains by it. A sequence would lose a point, and CMA-ES its step size to a point from far away.
+    """
+    return any(parent.__name__ == "BaseGASampler" for parent in type(sampler).__mro__)
 
 
 def _types(argument: inspect.Parameter) -> tuple[type, ...]:

@@ -6,14 +6,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runwright.testing.journal_suite import JournalSuite
     from runwright.testing.optimizer_suite import OptimizerSuite, OptimizerTraits
 
 _HOME = {
+    "JournalSuite": "journal_suite",
     "OptimizerSuite": "optimizer_suite",
     "OptimizerTraits": "optimizer_suite",
 }
 
-__all__ = ["OptimizerSuite", "OptimizerTraits"]
+__all__ = ["JournalSuite", "OptimizerSuite", "OptimizerTraits"]
 
 
 def __getattr__(name: str) -> Any:
