@@ -34,6 +34,8 @@ class Waker:
         if fd is None:
             fd, write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._fd, self._write_fd = fd, write_fd
+        self._unread = select.poll()
+        self._unread.register(fd, select.POLLIN)
 
     def fileno(self) -> int:
         """File descriptor that is readable while a wake-up is unread."""
@@ -50,14 +52,9 @@ class Waker:
     def drain(self) -> bool:
         """Read all wake-ups; say whether there were any."""
         woken = False
-        while True:
-            try:
-                data = os.read(self._fd, 4096)
-            except BlockingIOError:
-                return woken
-            if not data:
-                return woken
+        while self._unread.poll(0) and os.read(self._fd, 4096):
             woken = True
+        return woken
 
     def close(self) -> None:
         """Close the descriptors."""
