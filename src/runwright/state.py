@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from runwright.status import StopReason
 
 
+_STOPPED = (TrialStatus.ABANDONED, TrialStatus.EARLY_STOPPED, TrialStatus.STALE)
+
+
 class State:
     """The experiment as its events tell it.
 
@@ -101,9 +104,11 @@ class State:
     def apply(self, event: ev.Event) -> None:
         """Take in one event.
 
+        An event that is refused changes nothing.
+
         Raises:
             IllegalTransitionError: The event moves a trial where it cannot go.
-            ContractError: The event is about a trial or an attempt that does not exist.
+            ContractError: The event is about a trial or an attempt that does not exist, or that it cannot be about now.
         """
         self._fold[event.kind](event)
         self.last_time = event.time
@@ -159,14 +164,12 @@ class State:
         trial = self._trial(event.trial)
         if event.attempt != trial.attempt + 1:
             raise ContractError(f"trial {event.trial}: attempt {event.attempt} follows attempt {trial.attempt}")
+        self._not_deployed(trial)
         self._move(trial, TrialStatus.STAGED)
         trial.attempt = event.attempt
         trial.run_metadata = {}
         trial.stop_requested = None
-        if event.trial in self.ready:
-            del self.ready[event.trial]
-        else:
-            self.delayed = [entry for entry in self.delayed if entry[1] != event.trial]
+        self._leave_queue(event.trial)
         self.staged.add(event.trial)
 
     def _deployed(self, event: ev.Deployed) -> None:
@@ -177,9 +180,11 @@ class State:
             self._run(trial, event.time)
 
     def _polled(self, event: ev.Polled) -> None:
-        trial = self._trial(event.trial)
+        trial = self._live(event.trial)
         if event.status is TrialStatus.RUNNING:
             self._run(trial, event.time)
+        elif event.status is not TrialStatus.STAGED:
+            raise ContractError(f"trial {event.trial} was polled as {event.status.name}, which is no way to be live")
         else:
             self._move(trial, TrialStatus.STAGED)
             del self.running[event.trial]
@@ -203,15 +208,19 @@ class State:
 
     def _stopped(self, event: ev.Stopped) -> None:
         trial = self._trial(event.trial)
-        if trial.status is TrialStatus.CANDIDATE:
+        if event.status not in _STOPPED:
+            raise ContractError(f"trial {event.trial} cannot be stopped to become {event.status.name}")
+        waits = trial.status is TrialStatus.CANDIDATE
+        if not waits:
+            self._live(event.trial, event.attempt)
+        self._end(trial, event.status)
+        if waits:
             self._leave_queue(event.trial)
         else:
-            self._live(event.trial, event.attempt)
             self._leave(trial)
             trial.attempts += (Attempt(event.attempt, AttemptOutcome.STOPPED, None, event.reason),)
         trial.result = event.result
         trial.stop_requested = event.reason
-        self._end(trial, event.status)
 
     def _interrupted(self, event: ev.Interrupted) -> None:
         trial = self._live(event.trial, event.attempt)
@@ -222,7 +231,7 @@ class State:
         self.ready[event.trial] = None
 
     def _retry_planned(self, event: ev.RetryPlanned) -> None:
-        trial = self._trial(event.trial)
+        trial = self._undecided(event.trial)
         del self.undecided[event.trial]
         self._move(trial, TrialStatus.CANDIDATE)
         trial.result = None
@@ -232,14 +241,18 @@ class State:
             insort(self.delayed, (event.not_before, event.trial))
 
     def _gave_up(self, event: ev.GaveUp) -> None:
+        trial = self._undecided(event.trial)
         del self.undecided[event.trial]
-        self._end(self._trial(event.trial), TrialStatus.FAILED)
+        self._end(trial, TrialStatus.FAILED)
 
     def _told(self, event: ev.Told) -> None:
-        self.untold.pop(event.trial)
+        if event.trial not in self.untold:
+            raise ContractError(f"there is nothing to tell of trial {event.trial} ({self._trial(event.trial)!r})")
+        del self.untold[event.trial]
 
     def _rerun(self, event: ev.Rerun) -> None:
         trial = self._trial(event.trial)
+        self._not_deployed(trial)
         self._move(trial, TrialStatus.CANDIDATE)
         trial.result = None
         trial.stop_requested = None
@@ -270,15 +283,26 @@ class State:
             raise ContractError(f"there is no trial {index}; there are {len(self.trials)}")
         return self.trials[index]
 
-    def _live(self, index: int, attempt: int) -> BaseTrial:
+    def _live(self, index: int, attempt: int | None = None) -> BaseTrial:
         trial = self._trial(index)
-        if attempt != trial.attempt or not (index in self.staged or index in self.running):
-            raise ContractError(f"trial {index} has no live attempt {attempt} ({trial!r})")
+        if (attempt is not None and attempt != trial.attempt) or not (index in self.staged or index in self.running):
+            raise ContractError(f"trial {index} has no live attempt {attempt or ''} ({trial!r})")
         return trial
+
+    def _undecided(self, index: int) -> BaseTrial:
+        trial = self._trial(index)
+        if index not in self.undecided:
+            raise ContractError(f"trial {index} has no failed attempt to decide about ({trial!r})")
+        return trial
+
+    @staticmethod
+    def _not_deployed(trial: BaseTrial) -> None:
+        if trial.status.is_deployed:
+            raise ContractError(f"trial {trial.index} has an attempt that nobody has decided about ({trial!r})")
 
     def _move(self, trial: BaseTrial, to: TrialStatus) -> None:
         was = trial.status
-        advance(trial, to)
+        advance(trial, to, story=trial)
         self.counts[was] -= 1
         self.counts[to] += 1
         self.ended += (to in TERMINAL) - (was in TERMINAL)

@@ -128,13 +128,13 @@ class HasStatus(Protocol):
     _status: TrialStatus
 
 
-def advance(trial: HasStatus, to: TrialStatus, *, story: str = "") -> None:
+def advance(trial: HasStatus, to: TrialStatus, *, story: object = "") -> None:
     """Move a trial to another status.
 
     Args:
         trial: The trial to move.
         to: Its new status.
-        story: What is known about the trial, for the error.
+        story: What is known about the trial, for the error; its text is made only then.
 
     Raises:
         IllegalTransitionError: The table of moves has no such move.

@@ -57,6 +57,10 @@ class Attempt:
     failure: Failure | None = None
     reason: str | None = None
 
+    def __str__(self) -> str:
+        why = self.reason if self.failure is None else f"{self.failure.kind.value}: {self.failure.message}"
+        return f"attempt {self.number} {self.outcome.value}" + (f" ({why})" if why else "")
+
 
 class BaseTrial:
     """A trial as runners, optimizers and users see it. The fold of the journal alone changes it.
@@ -144,6 +148,12 @@ class BaseTrial:
         # The values are texts, numbers and booleans: their repr is the same in every process and version of Python.
         content = repr((points, self.instance, self.budget, self.seed))
         return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+
+    def __str__(self) -> str:
+        told = [str(attempt) for attempt in self.attempts]
+        if self.attempt > len(told):
+            told.append(f"attempt {self.attempt} was the latest")
+        return ", ".join(told) or "it was never attempted"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(index={self.index}, status={self._status.name}, attempt={self.attempt})"
