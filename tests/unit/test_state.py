@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from runwright import events as ev
 from runwright.errors import ContractError, IllegalTransitionError
@@ -350,7 +350,7 @@ def legal(state: State, trial: Any) -> list[st.SearchStrategy[Any]]:
     index, attempt, time = trial.index, trial.attempt, state.last_time
     if trial.status is S.CANDIDATE:
         return [
-            st.just(ev.DeployStarted(time, index, attempt + 1, trial.digest)),
+            *[st.just(ev.DeployStarted(time, index, attempt + 1, trial.digest))] * 5,
             st.builds(
                 ev.Stopped,
                 st.just(time),
@@ -382,6 +382,10 @@ def legal(state: State, trial: Any) -> list[st.SearchStrategy[Any]]:
     return told + again
 
 
+MOST_TRIALS = 4
+STEPS_AT_ONCE = 8
+
+
 class Story(RuleBasedStateMachine):
     """Applies whatever may happen, and now and then what may not."""
 
@@ -394,17 +398,21 @@ class Story(RuleBasedStateMachine):
         self.state.apply(event)
         self.events.append(event)
 
+    @precondition(lambda self: len(self.state.trials) < MOST_TRIALS)
     @rule(passed=st.floats(0, 9), body=asked)
     def ask(self, passed, body):
         self.happen(ev.TrialAsked(self.state.last_time + passed, len(self.state.trials), **body))
 
     @rule(data=st.data(), passed=st.sampled_from([0.0, 0.25, 3.0]))
     def go_on(self, data, passed):
-        options = [option for trial in self.state.trials for option in legal(self.state, trial)]
-        if options:
+        for _ in range(STEPS_AT_ONCE):
+            options = [option for trial in self.state.trials for option in legal(self.state, trial)]
+            if not options:
+                return
             event = data.draw(data.draw(st.sampled_from(options)))
             event.time += passed
             self.happen(event)
+            self.state.check()
 
     @rule(event=anything)
     def try_anything(self, event):
@@ -429,5 +437,5 @@ class Story(RuleBasedStateMachine):
 
 
 TestStory = Story.TestCase
-TestStory.settings = settings(max_examples=80, stateful_step_count=40, deadline=None, derandomize=True)
+TestStory.settings = settings(max_examples=150, stateful_step_count=40, deadline=None, derandomize=True)
 TestStory = pytest.mark.slow(TestStory)
