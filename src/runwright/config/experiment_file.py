@@ -1,0 +1,312 @@
+"""An experiment file, checked, and the parts of a run that are made from it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from runwright import optimizers
+from runwright.config.models import FilePart, is_text
+from runwright.config.runners import RunnerRequest, SettingError, build, check_limits, default_kind
+from runwright.config.sentences import first_error, nearest
+from runwright.config.source import Source
+from runwright.errors import ExperimentFileError, UsageError
+from runwright.evaluation import Evaluation, FunctionReference
+from runwright.experiment import Choice, Experiment, Float, Int, check_name
+from runwright.loop.policy import Policy
+from runwright.process.command import Command, literal
+from runwright.runner import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from runwright.config.models import ParameterPart
+    from runwright.experiment import Parameter
+    from runwright.optimizer import Optimizer
+    from runwright.result import Json
+    from runwright.runner import Runner
+
+
+def load(path: Path | str, *, check: bool = True) -> ExperimentFile:
+    """Read an experiment file and check it.
+
+    Args:
+        path: The file.
+        check: Also check what is beside the file: import the function, find the program, make the optimizer. Without
+            it only what the file says is checked, quickly; making the parts checks the rest.
+
+    Raises:
+        ExperimentFileError: One sentence with file, key and line.
+    """
+    found = ExperimentFile(Path(path))
+    if check:
+        found.check()
+    return found
+
+
+class ExperimentFile:
+    """What an experiment file says.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        path: The file.
+        here: Its folder; relative paths in the file start from it.
+        name: Name of the experiment.
+        enqueue: Points that are tried first.
+
+    Raises:
+        ExperimentFileError: One sentence with file, key and line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.here = Path(os.path.abspath(path)).parent  # noqa: PTH100  (links stay, ".." goes)
+        self._source = Source(path)
+        try:
+            self._part = FilePart.model_validate(self._source.plain(is_text))
+        except ValidationError as error:
+            raise first_error(self._source, error) from None
+        self.name = self._part.name
+        self._experiment = self._make_experiment()
+        self.enqueue = [self._point(index, point) for index, point in enumerate(self._part.enqueue)]
+        self._limits = self._make_limits()
+        self._policy = self._make_policy()
+
+    @property
+    def directory(self) -> Path:
+        """The run directory: what the file says, or ``runs/<name>`` beside it."""
+        return self.here / (self._part.directory or f"runs/{self.name}")
+
+    def experiment(self) -> Experiment:
+        """Return the experiment."""
+        return self._experiment
+
+    def policy(self) -> Policy:
+        """Return how many, how often, how long."""
+        return self._policy
+
+    def runner(self) -> Runner:
+        """Make the runner.
+
+        Raises:
+            ExperimentFileError: It does not fit what is run, or cannot enforce a limit.
+        """
+        part = self._part
+        kind = part.runner.type or default_kind(
+            command=part.evaluate.command is not None,
+            parallel=part.runner.parallel,
+            limited=part.limits.model_fields_set - {"grace"},
+        )
+        with self._at("runner"):
+            runner = build(kind, self._request(), part.runner.model_extra or {})
+        with self._at("limits"):
+            check_limits(kind, runner.traits, self._limits, part.limits.model_fields_set)
+        return runner
+
+    def optimizer(self) -> Optimizer:
+        """Make the optimizer.
+
+        Raises:
+            ExperimentFileError: It is unknown, refuses a setting, or needs a library that is missing.
+        """
+        part = self._part.optimizer
+        known = optimizers.kinds()
+        if part.type not in known:
+            what = f"there is no optimizer {part.type!r:.60}; {nearest(part.type, known)}"
+            raise self._source.error(("optimizer", "type"), what)
+        settings = part.model_extra or {}
+        try:
+            return optimizers.create(part.type, seed=part.seed, **settings)
+        except Exception as error:
+            sentence = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
+            named = [key for key in settings if repr(key) in sentence or f" {key} " in f" {sentence} "]
+            location = ("optimizer", *named[:1]) if named else ("optimizer",)
+            raise self._source.error(location, sentence) from error
+
+    def definition(self) -> Json:
+        """Return what must not change between two drivers: the experiment and the optimizer, as JSON.
+
+        How a trial is evaluated is no part of it: a script may be mended.
+        """
+        return {"experiment": self._experiment.to_dict(), "optimizer": self._set_up_optimizer().describe()}
+
+    def check(self) -> None:
+        """Check what stands beside the file: function, program, runner, limits, optimizer.
+
+        Raises:
+            ExperimentFileError: One sentence with file, key and line.
+        """
+        evaluate = self._part.evaluate
+        if evaluate.command is not None:
+            self._check_command(evaluate.command, evaluate.env or {})
+        else:
+            self._load_function()
+        runner = self.runner()
+        check = getattr(runner, "check", None)
+        if check is not None:
+            with self._at("evaluate"):
+                check(self._experiment)
+        self._set_up_optimizer()
+
+    # Parts.
+
+    def _set_up_optimizer(self) -> Optimizer:
+        optimizer = self.optimizer()
+        with self._at("optimizer"):
+            optimizer.setup(self._experiment)
+        return optimizer
+
+    def _make_experiment(self) -> Experiment:
+        part = self._part
+        with self._at("name"):
+            check_name(part.name, "the name")
+        for section in ("parameters", "objectives"):
+            if not getattr(part, section):
+                raise self._source.error((section,), f"it is empty; an experiment needs at least one of its {section}")
+            for name in getattr(part, section):
+                with self._at(section, name):
+                    check_name(name, "this name")
+        parameters = {name: self._parameter(name, parameter) for name, parameter in part.parameters.items()}
+        with self._at():
+            return Experiment(part.name, parameters, dict(part.objectives), seed=part.seed)
+
+    def _parameter(self, name: str, part: ParameterPart) -> Parameter:
+        """Make a parameter; field by field, so that an error is about the right one."""
+        where = ("parameters", name)
+        if part.type == "choice":
+            with self._at(*where, "values"):
+                choice = Choice(part.values or ())
+            with self._at(*where, "default"):
+                return Choice(choice.values, part.default)
+        kind: type[Float | Int] = Float if part.type == "float" else Int
+        assert part.bounds is not None, "the model has refused it"
+        low, high = part.bounds
+        with self._at(*where, "bounds"):
+            kind(low, high)
+        with self._at(*where, "log" if not part.log or low > 0 else "bounds"):
+            kind(low, high, log=part.log)
+        with self._at(*where, "default"):
+            return kind(low, high, log=part.log, default=part.default)
+
+    def _point(self, index: int, point: dict[str, Any]) -> dict[str, Any]:
+        for name in point:
+            if name not in self._experiment.parameters:
+                what = f"there is no such parameter; {nearest(name, self._experiment.parameters)}"
+                raise self._source.error(("enqueue", index, name), what)
+        for name, parameter in self._experiment.parameters.items():
+            with self._at("enqueue", index, name):
+                if name not in point:
+                    raise UsageError("it is missing in this point, which needs all parameters")
+                parameter.validate(point[name])
+        return dict(self._experiment.validate(point))
+
+    def _make_limits(self) -> Limits:
+        part = self._part.limits
+        return Limits(**{name: getattr(part, name) for name in part.model_fields_set})
+
+    def _make_policy(self) -> Policy:
+        part, stop = self._part, self._part.stop
+        given = {"failure_rate_after": stop.failure_rate_after} if stop.failure_rate_after is not None else {}
+        with self._at():
+            return Policy(
+                trials=stop.trials,
+                parallel=part.runner.parallel,
+                retries=part.retries,
+                failure_rate=stop.failure_rate,
+                seconds=stop.time,
+                limits=self._limits,
+                **given,
+            )
+
+    def _request(self) -> RunnerRequest:
+        part = self._part
+        evaluate = part.evaluate
+        return RunnerRequest(
+            experiment=self._experiment,
+            here=self.here,
+            parallel=part.runner.parallel,
+            function=None if evaluate.function is None else self._reference().text,
+            command=evaluate.command,
+            load=self._load_function,
+            env=evaluate.env,
+            result=None if evaluate.result is None else evaluate.result.model_dump(by_alias=True),
+            success_codes=evaluate.success_codes or (0,),
+        )
+
+    # What is evaluated.
+
+    def _reference(self) -> FunctionReference:
+        text = self._part.evaluate.function or ""
+        source, colon, name = text.rpartition(":")
+        if source.endswith(".py"):
+            text = f"{self.here / source}{colon}{name}"
+        with self._at("evaluate", "function"):
+            return FunctionReference.of(text)
+
+    def _load_function(self) -> Callable[..., Any]:
+        """Import the evaluation function with the file's folder first on the path, and see whether it fits."""
+        reference = self._reference()
+        with self._at("evaluate", "function"):
+            _put_first(str(self.here))
+            _check_not_taken(reference.source, self.here)
+            function = reference.load()
+            Evaluation(function).prepare(self._experiment)
+        return function
+
+    def _check_command(self, command: list[str], env: dict[str, str]) -> None:
+        """Check argument by argument, so that an error is about the right line."""
+        some = literal([sys.executable])
+        here = str(self.here)
+        for name, value in env.items():
+            with self._at("evaluate", "env", name):
+                Command(some, {name: value}).check(self._experiment, here)
+        path = {name: value for name, value in env.items() if name == "PATH"}
+        for index, argument in enumerate(command):
+            with self._at("evaluate", "command", index):
+                Command([*some, argument] if index else [argument], path).check(self._experiment, here)
+
+    @contextmanager
+    def _at(self, *location: str | int) -> Iterator[None]:
+        """Say of an error in the body where in the file it comes from."""
+        try:
+            yield
+        except SettingError as error:
+            raise self._source.error((*location, error.key), str(error)) from None
+        except UsageError as error:
+            if isinstance(error, ExperimentFileError):
+                raise  # it says already where it comes from
+            raise self._source.error(location, str(error)) from error
+
+
+def _put_first(folder: str) -> None:
+    """Put a folder first on the path where it is not yet; processes that the runners start get it with the path."""
+    if sys.path[:1] != [folder]:
+        sys.path.insert(0, folder)
+    importlib.invalidate_caches()
+
+
+def _check_not_taken(module: str, here: Path) -> None:
+    """Refuse a module beside the file whose name is that of another one which is loaded already.
+
+    Raises:
+        UsageError: A sentence with both files.
+    """
+    top = module.partition(".")[0]
+    beside = next((path for path in (here / f"{top}.py", here / top / "__init__.py") if path.is_file()), None)
+    loaded = sys.modules.get(top)
+    if beside is None or loaded is None:
+        return
+    file = getattr(loaded, "__file__", None)
+    if file is None or not Path(file).exists() or not beside.samefile(file):
+        raise UsageError(
+            f"{beside.name} has the name of a module that is loaded already, from {file or 'Python itself'}; "
+            "give the file another name"
+        )

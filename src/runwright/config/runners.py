@@ -1,0 +1,227 @@
+"""The runners that an experiment file may name, and how each is made from it. Plug-ins come by an entry point."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from runwright.config.sentences import nearest, shown
+from runwright.config.units import duration
+from runwright.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from runwright.experiment import Experiment
+    from runwright.runner import Limits, Runner, Traits
+
+ENTRY_POINTS = "runwright.runners"
+"""Group of entry points ``kind = "module:builder"`` by which other packages bring runners."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerRequest:
+    """What an experiment file says about what is run; a builder makes a runner of it.
+
+    Attributes:
+        experiment: The experiment.
+        here: Folder of the experiment file.
+        parallel: How many trials at once; None: what the runner takes.
+        function: Reference of the evaluation function, or None.
+        command: Program and arguments, or None.
+        env: Variables added to the environment of a trial.
+        result: How the result of a command is read, or None.
+        success_codes: Exit statuses of a command that mean success.
+        load: Imports the function.
+    """
+
+    experiment: Experiment
+    here: Path
+    parallel: int | None
+    function: str | None
+    command: Sequence[str] | None
+    load: Callable[[], Callable[..., Any]]
+    env: Mapping[str, str] | None = None
+    result: Mapping[str, str] | None = None
+    success_codes: Sequence[int] = field(default=(0,))
+
+
+Builder: TypeAlias = "Callable[..., Runner]"
+"""Takes a `RunnerRequest`, and settings of the runner as keywords; raises UsageError."""
+
+
+class SettingError(UsageError):
+    """A setting of a runner is wrong.
+
+    Args:
+        key: The setting.
+        message: What is wrong.
+    """
+
+    def __init__(self, key: str, message: str) -> None:
+        self.key = key
+        super().__init__(message)
+
+
+def _local(request: RunnerRequest) -> Runner:
+    from runwright.runners.local import LocalMetadataRunner
+
+    if request.parallel not in (None, 1):
+        raise SettingError("parallel", "the local runner runs one trial at a time; take the pool or process runner")
+    return LocalMetadataRunner(_function(request, "local"))
+
+
+def _pool(request: RunnerRequest) -> Runner:
+    from runwright.runners.pool import PoolRunner
+
+    _function(request, "pool")
+    assert request.function is not None, "checked in the line before"
+    return PoolRunner(request.function, workers=request.parallel, folder=request.here)
+
+
+def _process(request: RunnerRequest, *, preload: bool = False) -> Runner:
+    from runwright.runners.process import ProcessRunner
+
+    if not isinstance(preload, bool):
+        raise SettingError("preload", f"it must be true or false, not {shown(preload)}")
+    if request.function is not None:
+        request.load()
+    return ProcessRunner(
+        request.command,
+        function=request.function,
+        workers=request.parallel or 1,
+        env=request.env,
+        success_codes=request.success_codes,
+        result=request.result,
+        preload=preload,
+        here=request.here,
+    )
+
+
+def _simulated(request: RunnerRequest, *, runtime: object = (1, 5), failure_rate: object = 0) -> Runner:
+    from runwright.runners.simulated import SimulatedBackendRunner, sample_runtime_unif
+    from runwright.simulation import BackendSimulator, BackendSimulatorOptions
+
+    try:
+        low, high = (duration(bound) for bound in runtime)  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        what = f"it must be the shortest and the longest runtime, such as [1 s, 5 min] ({error})"
+        raise SettingError("runtime", what) from None
+    if low > high:
+        raise SettingError("runtime", f"the shortest runtime, {low:g} s, is longer than the longest, {high:g} s")
+    if isinstance(failure_rate, bool) or not isinstance(failure_rate, (int, float)) or not 0 <= failure_rate <= 1:
+        raise SettingError("failure_rate", f"it must be a number from 0 to 1, not {shown(failure_rate)}")
+    options = BackendSimulatorOptions(
+        max_concurrency=request.parallel or 1, failure_rate=failure_rate, seed=request.experiment.seed
+    )
+    return SimulatedBackendRunner(
+        BackendSimulator(options),
+        partial(sample_runtime_unif, low=low, high=high),
+        evaluation_function=_function(request, "simulated"),
+    )
+
+
+def _function(request: RunnerRequest, kind: str) -> Callable[..., Any]:
+    if request.function is None:
+        raise SettingError("type", f"the {kind} runner evaluates functions; a command needs the process runner")
+    if request.env is not None:
+        raise SettingError("type", f"the {kind} runner gives no environment to a trial; env needs the process runner")
+    return request.load()
+
+
+_BUILT_IN: dict[str, Builder] = {"local": _local, "pool": _pool, "process": _process, "simulated": _simulated}
+_ENFORCING = {
+    "local": "LocalMetadataRunner",
+    "pool": "PoolRunner",
+    "process": "ProcessRunner",
+    "simulated": "SimulatedBackendRunner",
+}
+_LIMITS = {"timeout": "a time limit", "memory": "a memory limit", "output": "a limit of the output"}
+
+
+def kinds() -> list[str]:
+    """Return the kinds of runners that an experiment file may name."""
+    return sorted({*_BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
+
+
+def default_kind(*, command: bool, parallel: int | None, limited: set[str]) -> str:
+    """Return the kind of runner that is taken where a file names none.
+
+    Args:
+        command: Whether a command is run, not a function.
+        parallel: How many trials at once.
+        limited: Which limits are given.
+    """
+    if command or "output" in limited:
+        return "process"
+    return "local" if parallel in (None, 1) and not limited else "pool"
+
+
+def build(kind: str, request: RunnerRequest, settings: Mapping[str, Any]) -> Runner:
+    """Make a runner.
+
+    Args:
+        kind: Its kind.
+        request: What is run.
+        settings: Its own settings.
+
+    Raises:
+        UsageError: A sentence; `SettingError` where it is about one key.
+    """
+    builder = _builder(kind)
+    taken = [name for name, p in inspect.signature(builder).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    for key in settings:
+        if key not in taken:
+            known = nearest(key, ["type", "parallel", *taken])
+            raise SettingError(key, f"the {kind} runner has no such setting; {known}")
+    return builder(request, **settings)
+
+
+def check_limits(kind: str, traits: Traits, limits: Limits, given: set[str]) -> None:
+    """Refuse a limit that a runner cannot enforce.
+
+    Args:
+        kind: Kind of the runner.
+        traits: What it promises.
+        limits: The limits.
+        given: Which of them stand in the file.
+
+    Raises:
+        SettingError: A sentence with the runners that can.
+    """
+    for name, words in _LIMITS.items():
+        if name in given and getattr(limits, name) is not None and not _enforces(traits, name):
+            able = [other for other in _ENFORCING if _enforces(_traits_of(other), name)]
+            raise SettingError(name, f"the {kind} runner cannot enforce {words}; {' and '.join(able)} can")
+    if "grace" in given and not traits.stops:
+        raise SettingError("grace", f"the {kind} runner cannot stop a trial, so there is no time of grace; remove it")
+
+
+def _enforces(traits: Traits, limit: str) -> bool:
+    return limit in traits.enforces or (limit == "timeout" and traits.stops)
+
+
+def _traits_of(kind: str) -> Traits:
+    from runwright import runners
+
+    found: type[Runner] = getattr(runners, _ENFORCING[kind])
+    return found.traits
+
+
+def _builder(kind: str) -> Builder:
+    built_in = _BUILT_IN.get(kind)  # cannot be replaced: a file means the same everywhere
+    if built_in is not None:
+        return built_in
+    for entry in entry_points(group=ENTRY_POINTS):
+        if entry.name == kind:
+            try:
+                found: Builder = entry.load()
+            except (ImportError, AttributeError) as error:
+                what = f"the {kind} runner cannot be loaded from {entry.value}: {error}"
+                raise SettingError("type", what) from error
+            return found
+    raise SettingError("type", f"there is no runner {kind!r:.60}; {nearest(kind, kinds())}")

@@ -1,0 +1,116 @@
+"""Says in one sentence what pydantic found wrong."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from runwright.config.models import FilePart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic_core import ErrorDetails
+
+    from runwright.config.source import Location, Source
+    from runwright.errors import ExperimentFileError
+
+_WANTED = {
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "model_type": "a mapping",
+    "string_type": "a text (in quotes)",
+}
+_EXAMPLES: dict[tuple[str | int, ...], str] = {
+    ("name",): "name: branin",
+    ("parameters",): "parameters: {x: {type: float, bounds: [0, 1]}}",
+    ("objectives",): "objectives: {y: minimize}",
+    ("evaluate",): "evaluate: {function: 'model:f'}",
+    ("evaluate", "result", "from"): "from: stdout",
+    ("evaluate", "result", "pattern"): "pattern: 'y = (\\S+)'",
+}
+
+
+def first_error(source: Source, found: ValidationError) -> ExperimentFileError:
+    """Make the error that a user should hear first: an unknown key, since it may be what is missing; then by line."""
+    details = found.errors(include_url=False)
+
+    def rank(detail: ErrorDetails) -> tuple[bool, int]:
+        return detail["type"] != "extra_forbidden", source.line_of(detail["loc"]) or 0
+
+    detail = min(details, key=rank)
+    return source.error(detail["loc"], _sentence(detail))
+
+
+def nearest(wrong: str, known: Iterable[str]) -> str:
+    """Return the list of what is known, and the nearest to what was written."""
+    names = sorted(known)
+    close = get_close_matches(wrong[:100].lower(), names, n=1)
+    listed = f"known are {', '.join(names)}" if names else "there are none"
+    return f"did you mean {close[0]!r}? {listed}" if close else listed
+
+
+def shown(value: object) -> str:
+    """Return a value as it is shown in a sentence, cut."""
+    if isinstance(value, dict):
+        return "a mapping" if value else "an empty mapping"
+    if isinstance(value, list):
+        return f"a list of {len(value)}" if value else "an empty list"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value!r:.60}"
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
+    if kind == "said":
+        return str(context["sentence"])
+    if kind == "missing":
+        example = _EXAMPLES.get(detail["loc"], "type: float" if detail["loc"][-1] == "type" else "")
+        return f"it is missing; give it, for example: {example}"
+    if kind == "extra_forbidden":
+        return f"there is no such key here; {nearest(str(detail['loc'][-1]), _keys_at(detail['loc'][:-1]))}"
+    if kind == "literal_error":
+        return f"it must be {context['expected']}, not {shown(value)}"
+    if kind == "greater_than_equal":
+        return f"it must be at least {context['ge']}, not {shown(value)}"
+    if kind == "less_than_equal":
+        return f"it must be at most {context['le']}, not {shown(value)}"
+    if kind == "string_too_short":
+        return "it is an empty text; give a text, or leave the key out"
+    if kind in _WANTED:
+        return f"it must be {_WANTED[kind]}, not {shown(value)}{_braces(detail['loc'], value)}"
+    return f"{detail['msg']}, not {shown(value)}"
+
+
+def _braces(location: Location, value: object) -> str:
+    if location[:2] == ("evaluate", "command") and isinstance(value, dict):
+        return '; quote texts with braces: "{x}"'
+    if location == ("evaluate", "command") and isinstance(value, str):
+        return "; program and arguments stand each for itself, [./sim, --x, '{x}'], since there is no shell"
+    return ""
+
+
+def _keys_at(location: Location) -> list[str]:
+    """Return the keys that a mapping of the file may have."""
+    model: Any = FilePart
+    for step in location:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            by_name = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+            model = _model_in(by_name[str(step)])
+        # otherwise a key of a mapping of models: the same model for each
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> Any:
+    """Return the model in an annotation such as ``dict[str, Model]`` or ``Model | None``."""
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return annotation
