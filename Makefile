@@ -35,7 +35,7 @@ check: $(stamp)dev
 	$(bin)/python -m pytest --quiet tests/docs/test_links.py
 
 benchmarks: $(stamp)test
-	for file in benchmarks/bench_*.py; do echo "== $$file" && $(bin)/python "$$file" || exit 1; done
+	for file in benchmarks/[!_]*.py; do echo "== $$file" && $(bin)/python "$$file" || exit 1; done
 
 clean:
 	rm -rf $(venv) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

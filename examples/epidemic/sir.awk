@@ -67,9 +67,10 @@ END {
         sse += (I - counted[day]) ^ 2
         curve = curve (day > 1 ? ", " : "") sprintf("%.1f", I)
     }
-    text = sprintf("{\"rmse\": %.9g, \"sse\": %.9g, \"R0\": %.9g, ", sqrt(sse / days), sse, beta / gamma)
-    text = text sprintf("\"peak_in_bed\": %.6g, \"peak_day\": %.6g, \"infected\": %.6g,\n ", peak, peak_day, boys - S)
-    text = text sprintf("\"info\": {\"column\": \"%s\", \"in_bed\": [%s]}}", column, curve)
+    text = sprintf("{\"rmse\": %.9g, \"R0\": %.9g,\n", sqrt(sse / days), beta / gamma)
+    text = text sprintf(" \"info\": {\"column\": \"%s\", \"sse\": %.9g, ", column, sse)
+    text = text sprintf("\"peak_in_bed\": %.6g, \"peak_day\": %.6g, \"infected\": %.6g, ", peak, peak_day, boys - S)
+    text = text sprintf("\"in_bed\": [%s]}}", curve)
     answer = ENVIRON["RUNWRIGHT_RESULT"]
     if (answer == "") print text
     else {

@@ -130,8 +130,8 @@ def test_the_simulator_agrees_with_another_integrator(beta, gamma):
     answer = sir(beta, gamma)
     assert answer["info"]["in_bed"] == pytest.approx(expected, abs=0.051)  # one decimal is printed
     counted = [int(day["in_bed"]) for day in counts()]
-    assert answer["sse"] == pytest.approx(sum((expected - counted) ** 2), rel=1e-6)
-    assert answer["rmse"] == pytest.approx(math.sqrt(answer["sse"] / 14))
+    assert answer["info"]["sse"] == pytest.approx(sum((expected - counted) ** 2), rel=1e-6)
+    assert answer["rmse"] == pytest.approx(math.sqrt(answer["info"]["sse"] / 14))
     assert answer["R0"] == pytest.approx(beta / gamma)
 
 
