@@ -174,6 +174,7 @@ def _script(path: str, name: str | None) -> ModuleType:
     folder = os.path.dirname(path)  # noqa: PTH120
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as Python does for a script
+    module.__spec__ = None  # as a script has none: multiprocessing then finds it by its file
     sys.modules[name] = module  # dataclasses and pickle look their module up
     try:
         loader.exec_module(module)

@@ -59,7 +59,8 @@ class Drive:
 
     def run(self, index, *points, **fields):
         trial = self.trial(index, *points, **fields)
-        _wait_until(lambda: self.turn() or self.runner.poll_available_capacity() > 0, "a free worker")
+        free = self.runner.poll_available_capacity
+        _wait_until(lambda: free() > 0 or self.turn() or free() > 0, "a free worker")
         trial.run_metadata = self.runner.run(trial)
         return trial
 
@@ -72,7 +73,7 @@ class Drive:
                     self.results[index] = (status, self.runner.fetch_result(self.trials[index]))
 
     def result(self, index):
-        _wait_until(lambda: self.turn() or index in self.results, f"trial {index} has ended")
+        _wait_until(lambda: index in self.results or self.turn() or index in self.results, f"trial {index} has ended")
         return self.results[index]
 
     def evaluate(self, index, *points, **fields):

@@ -10,8 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 PATIENCE = 30
 
 
@@ -20,6 +18,8 @@ def noop(x):
 
 
 def numpy_scalar(x):
+    import numpy as np
+
     return {"y": (np.float64(x), np.float32(0.5))}
 
 

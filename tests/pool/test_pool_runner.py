@@ -131,6 +131,26 @@ def test_an_idle_worker_that_dies_costs_nothing(drive, gone):
         assert gone(result.additional_info["pid"])
 
 
+def test_a_trial_that_a_dead_worker_had_not_begun_is_sent_again(drive):
+    d = drive("where")
+    pid = d.evaluate(0, 0.5).additional_info["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    d.run(1, 0.5)
+    os.kill(pid, signal.SIGKILL)
+    assert d.result(1)[1].failure is None
+
+
+def test_a_trial_is_not_sent_to_dying_workers_for_ever(drive, wait_until, gone):
+    d = drive("where")
+    pid = d.evaluate(0, 0.5).additional_info["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    d.run(1, 0.5)
+    [slot] = d.runner._pool._slots
+    slot.job.sendings = 3
+    os.kill(pid, signal.SIGKILL)
+    assert "the worker process ended 3 times before it began: it was ended by SIGKILL" in d.result(1)[1].failure.message
+
+
 def test_a_killed_supervisor_means_lost_and_leaves_nothing(drive, tmp_path, gone, wait_until):
     d = drive("stubborn", tmp_path)
     d.run(0, 1.0, instance=str(tmp_path))

@@ -21,7 +21,7 @@ from runwright.clock import epoch, monotonic
 from runwright.errors import SubmitError, UsageError
 from runwright.folder import CONTROL
 from runwright.process.client import Launcher, absolute_path
-from runwright.process.pool_end import Ends, Job, Outcome, ended_before, words_of_end
+from runwright.process.pool_end import Ends, Job, Outcome, words_of_end
 from runwright.process.pool_worker import PoolWorker, clear_earlier, still_ending
 from runwright.process.worker import pack
 from runwright.result import Result
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _FIRST_READY = 60.0  # seconds for which the start waits for one worker: an import that fails is said at once
 _TAIL = 500
+_SENDINGS = 3  # how many workers in a row may die before they begin a trial
 
 
 class _Slot:
@@ -149,7 +150,7 @@ class WorkerPool:
             }
         )
         slot.job = Job(trial.index, trial.attempt, message, epoch())
-        self._send(slot, message)
+        self._send_job(slot, slot.job)
         return slot.number
 
     def collect(self) -> list[Outcome]:
@@ -221,14 +222,17 @@ class WorkerPool:
             slot.worker, slot.ending = worker, False
             self._by_fd[worker.fileno()] = slot
             self._poll.register(worker.fileno(), select.EPOLLIN)
-            self._send(slot, self._order)
+            self._sent(worker, worker.send(self._order))
         if troubles:
             raise SubmitError(f"a worker of the pool could not be started: {troubles[0]}")
 
-    def _send(self, slot: _Slot, message: bytes) -> None:
-        assert slot.worker is not None, "a message needs somebody who reads it"
-        if not slot.worker.send(message):
-            self._poll.modify(slot.worker.fileno(), select.EPOLLIN | select.EPOLLOUT)
+    def _send_job(self, slot: _Slot, job: Job) -> None:
+        assert slot.worker is not None, "a trial needs a worker"
+        self._sent(slot.worker, slot.worker.send_job(job.message))
+
+    def _sent(self, worker: PoolWorker, whole: bool) -> None:
+        if not whole:
+            self._poll.modify(worker.fileno(), select.EPOLLIN | select.EPOLLOUT)
 
     def _take(self, slot: _Slot, worker: PoolWorker, message: Json, outcomes: list[Outcome]) -> None:
         """Take in a message of a worker."""
@@ -237,7 +241,7 @@ class WorkerPool:
             return
         worker.cpu = message["cpu"]
         if "result" not in message:
-            worker.ready_at = epoch()
+            worker.ready = True
             return
         job, slot.job = slot.job, None
         if job is None:
@@ -252,10 +256,9 @@ class WorkerPool:
         record = worker.record()
         job, slot.job = slot.job, None
         usable = worker.ready
-        if job is not None and not job.stopped and ended_before(record, job.sent):
+        again = None
+        if job is not None and usable and worker.began_at is None and not job.stopped and job.sendings < _SENDINGS:
             again, job = job, None
-        else:
-            again = None
         if job is not None:
             result = self._ends.result(job, worker, record)
             self._ends.keep_log(job, worker, result)
@@ -278,6 +281,6 @@ class WorkerPool:
                 outcomes.append(Outcome(again.index, Result.failed(FailureKind.SUBMIT_ERROR, str(error))))
             return
         if again is not None:  # the worker had ended before it got this trial: it has not begun
-            again.sent = epoch()
+            again.sendings += 1
             slot.job = again
-            self._send(slot, again.message)
+            self._send_job(slot, again)

@@ -46,6 +46,7 @@ class Job:
         attempt: Its attempt.
         message: What the worker was sent.
         sent: When, in seconds of the epoch.
+        sendings: How often.
         stopped: Whether it was asked to stop.
     """
 
@@ -53,6 +54,7 @@ class Job:
     attempt: int
     message: bytes
     sent: float
+    sendings: int = 1
     stopped: bool = False
 
 
@@ -73,7 +75,7 @@ class Ends:
         """Say what the end of a worker in the middle of a trial means for the trial."""
         kind, message = self._verdict(job, worker, record)
         known = record or {}
-        started = max(job.sent, worker.ready_at or 0.0)
+        started = worker.began_at or job.sent
         ended = max(started, known.get("ended", epoch()))
         result = Result.failed(kind, message, seconds=ended - started, started=started, ended=ended)
         if worker.ready and "cpu" in known:
@@ -95,7 +97,10 @@ class Ends:
             return FailureKind.LOST, f"the worker process is gone: {words_of_end(record)}"
         if reason == "stop":
             return FailureKind.CRASHED, "somebody asked the supervisor of its worker to end it"
-        when = "in the middle of the trial" if worker.ready else "before it had loaded the function"
+        if not worker.ready:
+            when = "before it had loaded the function"
+        else:
+            when = "in the middle of the trial" if worker.began_at else f"{job.sendings} times before it began"
         return FailureKind.CRASHED, f"the worker process ended {when}: {words_of_end(record)}"
 
     def keep_log(self, job: Job, worker: PoolWorker, result: Result) -> None:
@@ -134,9 +139,3 @@ def words_of_end(record: Json | None) -> str:
     if record.get("message"):
         return str(record["message"])
     return f"it ended with exit status {record.get('code')}"
-
-
-def ended_before(record: Json | None, moment: float) -> bool:
-    """Whether a recorded end lies before a moment, both in seconds of this machine's epoch."""
-    ended = None if record is None else record.get("ended")
-    return isinstance(ended, float) and ended < moment

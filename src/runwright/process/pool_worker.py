@@ -7,6 +7,7 @@ tree and after the record of its end. So one event, the end of the channel, says
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from runwright.folder import lock_holder
 from runwright.process.record import EXIT, LOCK, read_record
-from runwright.process.worker import unpack
+from runwright.process.worker import BEGAN, BEGAN_PATH, BEGAN_RECORD, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,21 +46,18 @@ class PoolWorker:
         self.log = control / f"{WORKER_FOLDER}{slot}.log"
         self.log.unlink(missing_ok=True)  # an earlier worker of the slot that is still ending keeps its own
         self._folder = _new_folder(control, slot)
+        self._began = _shared(self._folder / BEGAN)
         self._grace = limits.grace
         self._socket, self._theirs = socket.socketpair()
         self._socket.setblocking(False)
         self._pidfd = -1
         self._incoming = bytearray()
         self._outgoing = bytearray()
-        self.ready_at: float | None = None
+        self.ready = False
+        self._jobs = 0
         self.refused: str | None = None
         self.gone = False
         self.cpu = 0.0  # CPU seconds that it had used when it last answered
-
-    @property
-    def ready(self) -> bool:
-        """Whether it has loaded the function."""
-        return self.ready_at is not None
 
     # The start: the pool sends the requests of all its workers at once.
 
@@ -74,7 +72,7 @@ class PoolWorker:
         return {
             "id": self.id,
             "argv": [sys.executable, *flags, "-P", _WORKER_FILE],
-            "env": dict(os.environ),
+            "env": os.environ | {BEGAN_PATH: str(self._folder / BEGAN)},
             "cwd": os.getcwd(),
             "control": str(self._folder),
             "stdout": str(self.log),
@@ -137,7 +135,18 @@ class PoolWorker:
         while (message := unpack(self._incoming)) is not None:
             yield message
 
+    def send_job(self, data: bytes) -> bool:
+        """Send a trial; say whether all of it is sent."""
+        self._jobs += 1
+        return self.send(data)
+
     # The end.
+
+    @property
+    def began_at(self) -> float | None:
+        """When it began the trial that it was sent last, in seconds of the epoch; None: it has not begun."""
+        number, moment = BEGAN_RECORD.unpack(self._began)
+        return moment if number == self._jobs else None
 
     def ask_to_end(self) -> None:
         """Have the supervisor end the whole tree, politely first; idempotent."""
@@ -168,6 +177,7 @@ class PoolWorker:
         """Let it go; its supervisor ends what may still run. Idempotent."""
         self._socket.close()
         self._theirs.close()
+        self._began.close()
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
@@ -186,6 +196,13 @@ def _new_folder(control: Path, slot: int) -> Path:
             number += 1
         else:
             return folder
+
+
+def _shared(path: Path) -> mmap.mmap:
+    """Make a file that driver and worker have in memory."""
+    path.write_bytes(bytes(BEGAN_RECORD.size))
+    with path.open("r+b") as file:
+        return mmap.mmap(file.fileno(), BEGAN_RECORD.size)
 
 
 def still_ending(folder: Path) -> bool:

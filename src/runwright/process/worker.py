@@ -10,7 +10,9 @@ driver -> worker   {"index", "attempt", "points", "names", "instance", "budget",
 worker -> driver   {"result": ..., "cpu": CPU seconds that it and its children have used so far}
 ```
 
-Around a trial with limits it writes ``begin <seconds> <bytes>`` and ``end`` to its supervisor (``RUNWRIGHT_LIMITS``).
+In the file ``RUNWRIGHT_BEGAN``, which the driver has in its memory too, it says which trial it has begun, and when: so
+a trial that was sent to a worker that died before is known not to have begun. Around a trial with limits it writes
+``begin <seconds> <bytes>`` and ``end`` to its supervisor (``RUNWRIGHT_LIMITS``).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 import faulthandler
 import fcntl
 import json
+import mmap
 import os
 import select
 import struct
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 CHANNEL = "RUNWRIGHT_CHANNEL"
 LIMITS = "RUNWRIGHT_LIMITS"
+BEGAN_PATH = "RUNWRIGHT_BEGAN"
+BEGAN = "began"
+BEGAN_RECORD = struct.Struct("=Qd")  # how many trials have begun, and when the last did, in seconds of the epoch
 LARGEST_MESSAGE = 64 * 2**20
 _LENGTH = struct.Struct(">I")
 _READ = 65536
@@ -95,11 +101,14 @@ class Worker:
 
     Args:
         channel: Where they come from.
+        began: Where to say which trial has begun.
         limits: File descriptor to the supervisor, or None.
     """
 
-    def __init__(self, channel: Channel, limits: int | None) -> None:
+    def __init__(self, channel: Channel, began: mmap.mmap, limits: int | None) -> None:
         self._channel = channel
+        self._began = began
+        self._count = 0
         self._limits = limits
         self._begin = b""
         self._pid = os.getpid()
@@ -111,12 +120,14 @@ class Worker:
             return 0
         sys.path[:] = order["path"]
         # Only now may anything but the standard library be imported.
+        from runwright.clock import epoch
         from runwright.errors import UsageError
         from runwright.evaluation import Evaluation, FunctionReference
         from runwright.experiment import Experiment
 
         if self._limits is not None and (order["timeout"] is not None or order["memory"] is not None):
             self._begin = f"begin {order['timeout'] or 0} {order['memory'] or 0}\n".encode()
+        self._epoch = epoch
         experiment = Experiment.from_dict(order["experiment"])
         try:
             # A script gets the name that multiprocessing gives it, so that processes which the function starts find it.
@@ -145,6 +156,8 @@ class Worker:
             names=message["names"],
         )
         trial.attempt = message["attempt"]
+        self._count += 1
+        BEGAN_RECORD.pack_into(self._began, 0, self._count, self._epoch())
         if self._begin:
             os.write(self._limits, self._begin)  # type: ignore[arg-type]  # there is a begin only with limits
         try:
@@ -212,7 +225,9 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     faulthandler.enable()  # a segmentation fault leaves the function's stack in the log
-    return Worker(channel, None if limits is None else _move(int(limits))).serve()
+    with open(os.environ.pop(BEGAN_PATH), "r+b") as file:
+        began = mmap.mmap(file.fileno(), BEGAN_RECORD.size)
+    return Worker(channel, began, None if limits is None else _move(int(limits))).serve()
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class LocalMetadataRunner(Runner):
     def __init__(self, evaluation_function: Callable[..., Any]) -> None:
         self._evaluation = Evaluation(evaluation_function)
         self._kept: OrderedDict[tuple[str, int], _Kept] = OrderedDict()
-        self._news: set[int] = set()
+        self._news: dict[int, BaseTrial] = {}
 
     @property
     def evaluation_function(self) -> Callable[..., Any]:
@@ -92,15 +92,23 @@ class LocalMetadataRunner(Runner):
         result = self._evaluation(trial)
         metadata = {"name": f"{trial.experiment.name}_{trial.index}", "simulation_result": _as_json(trial.arms, result)}
         self._kept[key] = _Kept(trial, trial.attempt, point, result, metadata)
-        self._news.add(trial.index)
+        self._news[trial.index] = trial
         return metadata
 
     def wait(self, until: float | None, waker: Waker) -> set[int] | None:
-        """Return at once what was evaluated since the last wait; where there is nothing, wait."""
-        news, self._news = self._news, set()
+        """Return at once what was evaluated and not polled since; where there is nothing, wait.
+
+        Args:
+            until: Time of the context's clock at which to return at the latest; None: no such time.
+            waker: Ends the wait from elsewhere.
+        """
+        news = self._news
         if not news:
             self.context.clock.wait(until, waker)
-        return news
+            return set()
+        for index in [index for index, trial in news.items() if _is_over(trial)]:
+            del news[index]  # nobody will poll it any more
+        return set(news)
 
     def poll_trial_status(self, trials: Iterable[BaseTrial]) -> dict[TrialStatus, set[int]]:
         """Check the status of trials: COMPLETED or FAILED where the result is there, else RUNNING.
@@ -110,6 +118,7 @@ class LocalMetadataRunner(Runner):
         """
         statuses: dict[TrialStatus, set[int]] = {}
         for trial in trials:
+            self._news.pop(trial.index, None)
             result = self._find(trial)
             if result is None:
                 status = TrialStatus.RUNNING
@@ -156,6 +165,7 @@ class LocalMetadataRunner(Runner):
     def close(self) -> None:
         """Forget all results."""
         self._kept.clear()
+        self._news.clear()
 
     @property
     def run_metadata_report_keys(self) -> list[str]:
@@ -220,6 +230,11 @@ class LocalMetadataRunner(Runner):
                 del self._kept[key]
             else:
                 self._kept.move_to_end(key)
+
+
+def _is_over(trial: BaseTrial) -> bool:
+    """Whether the end of the trial's latest attempt is recorded."""
+    return trial.status.is_terminal or any(attempt.number == trial.attempt for attempt in trial.attempts[-1:])
 
 
 def _as_json(arms: tuple[Arm, ...], result: Result) -> Json | None:

@@ -42,6 +42,12 @@ class _Attempt:
         self.outcome: Outcome | None = None
 
     @property
+    def over(self) -> bool:
+        """Whether its end is recorded: nobody will poll it any more."""
+        trial = self.trial
+        return trial.status.is_terminal or any(ended.number >= self.number for ended in trial.attempts[-1:])
+
+    @property
     def status(self) -> TrialStatus:
         if self.outcome is None:
             return TrialStatus.RUNNING
@@ -215,6 +221,8 @@ class PoolRunner(Runner):
             left = None if until is None else max(0.0, until - self.context.clock.now())
             self._poller.poll(None if left is None else left * 1000)
             self._collect()
+        for index in [index for index in self._news if self._attempts[index].over]:
+            self._news.discard(index)
         return set(self._news)
 
     def reattach(self, trials: Sequence[BaseTrial]) -> dict[int, Reattachment]:
@@ -289,8 +297,9 @@ class PoolRunner(Runner):
         """Drop results that nobody will ask for any more, those of terminal trials: look at a few in each run."""
         for _ in range(min(_LOOKED_AT, len(self._attempts))):
             index = next(iter(self._attempts))
-            if self._attempts[index].trial.status.is_terminal:
+            if self._attempts[index].trial.status.is_terminal and self._attempts[index].outcome is not None:
                 del self._attempts[index]
+                self._news.discard(index)
             else:
                 self._attempts.move_to_end(index)
 
