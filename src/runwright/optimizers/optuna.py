@@ -81,6 +81,7 @@ class OptunaOptimizer:
         self.rebuild_seconds = check_seconds(rebuild_seconds)
         self._kind = kind
         self._exhausted = False
+        self._learned = False
         self._its_own: set[int] = set()
         self._hurry_at: float | None = None
         self._hurried = False
@@ -135,10 +136,21 @@ class OptunaOptimizer:
         options = self._kind.defaults(len(self._experiment.objectives), self.options) | self.options
         make = getattr(self._optuna.samplers, self._kind.class_name)
         if not self._warns:
-            return make(seed=seed, **options)
-        with warnings.catch_warnings():  # what it warns of was said when the options were checked
-            warnings.simplefilter("ignore")
-            return make(seed=seed, **options)
+            sampler = make(seed=seed, **options)
+        else:
+            with warnings.catch_warnings():  # what it warns of was said when the options were checked
+                warnings.simplefilter("ignore")
+                sampler = make(seed=seed, **options)
+        if self._kind.name == "tpe" and options["multivariate"] and not options.get("group"):
+            # A sampler made anew would go through all trials to find that they have one search space.
+            sampler.infer_relative_search_space = self._search_space
+        return sampler
+
+    def _search_space(self, _study: Any, _trial: Any) -> dict[str, Any]:
+        """What Optuna would find: nothing before the first result, then all that has more than one value."""
+        if not self._learned:
+            return {}
+        return {name: self._space[name] for name in sorted(self._space) if not self._space[name].single()}
 
     def _new_study(self, sampler: Any) -> Any:
         logging = self._optuna.logging
@@ -205,7 +217,9 @@ class OptunaOptimizer:
                 return
             self._enter(trial, self._experiment.validate(observation.parameters), draw=self._takes_guests)
         values = self._values(observation) if status is TrialStatus.COMPLETED else None
-        self._study.tell(self._open[trial], values, state=self._state(status))
+        state = self._state(status)
+        self._study.tell(self._open[trial], values, state=state)
+        self._learned = self._learned or state is not self._optuna.trial.TrialState.FAIL
         del self._open[trial]
         self._ended.add(trial)
 
