@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from contextlib import suppress
 from typing import Protocol
 
 
@@ -44,10 +45,8 @@ class Waker:
     def wake(self) -> None:
         """Wake whoever waits; safe in a signal handler."""
         if self._write_fd is not None:
-            try:
+            with suppress(BlockingIOError):  # the pipe is full of wake-ups: one is enough
                 os.write(self._write_fd, b"\0")
-            except BlockingIOError:
-                pass  # the pipe is full of wake-ups: one is enough
 
     def drain(self) -> bool:
         """Read all wake-ups; say whether there were any."""

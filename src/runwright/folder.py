@@ -16,13 +16,13 @@ import fcntl
 import json
 import os
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runwright.errors import DirectoryInUseError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 JOURNAL = "journal.sqlite"
 LOCK = "lock"
@@ -56,7 +56,7 @@ def write_atomic(path: Path, data: bytes, *, sync: bool = False) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        with open(fd, "wb") as file:
+        with os.fdopen(fd, "wb") as file:
             file.write(data)
             if sync:
                 file.flush()

@@ -12,9 +12,6 @@ from runwright.status import FailureKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-JsonValue: TypeAlias = "str | int | float | bool | None | list[Any] | dict[str, Any]"
-"""A value that JSON can hold. The nested types are open: mypy has no finite recursive form that is pleasant."""
-
 Json: TypeAlias = dict[str, Any]
 """A JSON object."""
 

@@ -45,7 +45,7 @@ class Requests:
                         self._do(request)
                     except UsageError as error:
                         refused = str(error)
-                engine.record(RequestTaken(engine.clock.now(), request.id, request.body, refused))
+                engine.recorder.record(RequestTaken(engine.clock.now(), request.id, request.body, refused))
             self._taken.append(request)
 
     def forget(self) -> None:
@@ -62,8 +62,7 @@ class Requests:
             if request.id > self._began:
                 self.stop_asked = message
             else:  # meant for a driver that had gone: its trials are to end, but this one was started after it
-                for trial in self._engine.state.live_trials():
-                    self._engine.stop(trial.index, StopCause.INTERRUPT, message)
+                self._engine.interrupt(message)
         elif kind == "stop":
             index = self._index(body)
             if self._engine.state.trials[index].status.is_terminal:
@@ -74,7 +73,7 @@ class Requests:
             status = self._engine.state.trials[index].status
             if status not in _RERUN:
                 raise UsageError(f"trial {index} is {status.name}; only FAILED and ABANDONED trials are run again")
-            self._engine.record(Rerun(self._engine.clock.now(), index))
+            self._engine.recorder.record(Rerun(self._engine.clock.now(), index))
         elif kind == "enqueue":
             self._enqueue(body.get("points"))
         else:

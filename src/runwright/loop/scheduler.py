@@ -16,11 +16,12 @@ from runwright.journal import MemoryJournal, SqliteJournal
 from runwright.loop import history
 from runwright.loop.engine import Engine
 from runwright.loop.policy import Policy
+from runwright.loop.recorder import Recorder
 from runwright.loop.requests import Requests
 from runwright.report import Results
 from runwright.runner import RunContext
 from runwright.state import State
-from runwright.status import StopCause, StopReason
+from runwright.status import StopReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -145,23 +146,15 @@ class Scheduler:
         self._clock.start_at(self._state.last_time)
         self._waker = Waker() if self._directory is None else mailbox.open_waker(self._directory)
         self.runner.open(RunContext(self.experiment, self._directory, self._clock, self.policy.limits))
-        self._engine = Engine(
-            state=self._state,
-            journal=self._journal,
-            runner=self.runner,
-            optimizer=self.optimizer,
-            policy=self.policy,
-            clock=self._clock,
-            waker=self._waker,
-            on_commit=self._heard,
-        )
+        self._recorder = Recorder(self._state, self._journal, self._clock, self._heard)
+        self._engine = Engine(self._recorder, self.runner, self.optimizer, self.policy, self._waker)
         self._requests = None if self._directory is None else Requests(self._directory, self._engine)
         self._listener: Callable[[State, Sequence[ev.Event]], None] | None = None
         if new:
-            self._engine.record(ev.ExperimentStarted(self._clock.now(), self._definition))
+            self._recorder.record(ev.ExperimentStarted(self._clock.now(), self._definition))
         elif past:
             restored = self.optimizer.restore(past)
-            self._engine.record(ev.OptimizerRebuilt(self._clock.now(), restored.exact, restored.reason))
+            self._recorder.record(ev.OptimizerRebuilt(self._clock.now(), restored.exact, restored.reason))
 
     def _check_unchanged(self) -> None:
         """Refuse another experiment in the same directory, with the difference shown."""
@@ -209,7 +202,7 @@ class Scheduler:
             raise UsageError("nothing limits this experiment: say how many trials, or how many in parallel")
         self.left_by, engine.holding, engine.exhausted = None, False, False
         self._listener = on_turn
-        engine.record(ev.DriverStarted(clock.now(), clock.epoch(), policy.to_json()))
+        self._recorder.record(ev.DriverStarted(clock.now(), clock.epoch(), policy.to_json()))
         self._enqueue_first()
         look = True
         next_look = 0.0
@@ -220,16 +213,16 @@ class Scheduler:
                     self._requests.take()
                     next_look = monotonic() + LOOK_FOR_REQUESTS_EVERY
                 self._leave_if_asked()
-                commits = engine.commits
+                commits = self._recorder.commits
                 engine.turn()
                 if self._requests is not None:
                     self._requests.forget()
-                if on_turn is not None and commits == engine.commits:
+                if on_turn is not None and commits == self._recorder.commits:
                     on_turn(self._state, ())  # nothing happened; time went on
                 if self._done():
                     break
                 look = self._wait(tick)
-            engine.commit()
+            self._recorder.commit()
         except BaseException:
             self._save_facts()
             raise
@@ -256,23 +249,19 @@ class Scheduler:
         return not state.live and (self.left_by is not None or state.stop_reason is not None)
 
     def _leave_if_asked(self) -> None:
-        engine, state, traits = self._engine, self._state, self.runner.traits
+        engine = self._engine
         requests = self._requests
         if requests is not None and requests.stop_asked is not None:
             message, requests.stop_asked = requests.stop_asked, None
-            engine.record(ev.ExperimentEnded(self._clock.now(), StopReason.USER, message))
+            self._recorder.record(ev.ExperimentEnded(self._clock.now(), StopReason.USER, message))
             self.left_by = "interrupt"
         if self.left_by is None:
             return
         engine.holding = True
-        if self.left_by == "detach" and traits.survives_driver:
+        if self.left_by == "detach" and self.runner.traits.survives_driver:
             engine.detach()
         elif self.left_by in ("interrupt", "detach"):
-            if traits.stops:
-                for trial in state.live_trials():
-                    engine.stop(trial.index, StopCause.INTERRUPT, "the driver was told to leave")
-            else:
-                engine.give_up_unstoppable("the driver was told to leave")
+            engine.interrupt("the driver was told to leave")
 
     def _enqueue_first(self) -> None:
         """Record the points that must be tried first, each once."""
@@ -293,11 +282,11 @@ class Scheduler:
         if self.runner.traits.inline:
             self._engine.look()
             for trial in state.live_trials():
-                self._engine.record(
+                self._recorder.record(
                     ev.Interrupted(self._clock.now(), trial.index, trial.attempt, "the driver was interrupted")
                 )
         with suppress(Exception):  # the error on its way out is the one to show
-            self._engine.commit()
+            self._recorder.commit()
 
     # Leaving. Safe in a signal handler and from another thread.
 

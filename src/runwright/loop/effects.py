@@ -1,0 +1,152 @@
+"""Does what was committed: stops attempts, deploys attempts, and asks after those of an earlier driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runwright import events as ev
+from runwright.errors import ContractError
+from runwright.result import Result
+from runwright.runner import Ended, Following, Lost, NeverStarted
+from runwright.status import FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runwright.loop.recorder import Recorder
+    from runwright.runner import Reattachment, Runner
+    from runwright.trial import BaseTrial
+
+_ATOMS = (str, int, float, bool, type(None))
+
+
+class Effects:
+    """Everything that the engine does to the world. What comes of it is recorded as facts of the next commit.
+
+    Args:
+        recorder: Records what came of it.
+        runner: Does it.
+
+    Attributes:
+        unresolved: Attempts of an earlier driver of which the runner has not yet said what became of them.
+        resend: Attempts that never started and are sent again under the same number.
+        to_stop: Attempts that are to be stopped with the next `act`.
+    """
+
+    def __init__(self, recorder: Recorder, runner: Runner) -> None:
+        state = recorder.state
+        self.unresolved: set[int] = set(state.staged) | set(state.running)
+        self.resend: set[int] = set()
+        self.to_stop: set[int] = set(state.stopping)  # what an earlier driver wanted stopped is stopped again
+        self._recorder = recorder
+        self._state = state
+        self._runner = runner
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something must be tried again soon."""
+        return bool(self.unresolved or self.to_stop)
+
+    @property
+    def uncounted(self) -> int:
+        """How many live attempts the runner does not count yet in its capacity."""
+        return len(self.unresolved) + len(self.resend)
+
+    def act(self, deployments: Sequence[ev.DeployStarted]) -> None:
+        """Stop what is to be stopped, then deploy."""
+        if self.to_stop:
+            self._stop()
+        if deployments or self.resend:
+            indices = [*sorted(self.resend), *(intent.trial for intent in deployments)]
+            self.resend.clear()
+            self._deploy([self._state.trials[index] for index in indices])
+
+    def _stop(self) -> None:
+        for index in sorted(self.to_stop):
+            if index in self.unresolved or index in self.resend:
+                continue  # when it is known what there is to stop
+            self.to_stop.discard(index)
+            if not (index in self._state.running or index in self._state.staged):
+                continue
+            trial = self._state.trials[index]
+            try:
+                self._runner.stop(trial, trial.stop_requested)
+            except Exception as error:  # noqa: BLE001  (a stop that fails is tried again at the next turn)
+                self._recorder.note(f"stopping failed and is tried again: {type(error).__name__}: {error}", index)
+                self.to_stop.add(index)
+
+    def _deploy(self, trials: Sequence[BaseTrial]) -> None:
+        try:
+            deployed = self._runner.run_multiple(trials)
+        except Exception as error:  # noqa: BLE001  (whatever a plug-in raises must not end the study)
+            deployed = {}
+            self._runner.submit_errors.update(dict.fromkeys((trial.index for trial in trials), error))
+        now = self._recorder.clock.now()  # an inline runner evaluated meanwhile
+        for trial in trials:
+            metadata = deployed.get(trial.index)
+            if metadata is None:
+                self._submission_failed(trial, now)
+            else:
+                self._deployed(trial, metadata, now)
+
+    def _deployed(self, trial: BaseTrial, metadata: Mapping[str, object], now: float) -> None:
+        for key, value in metadata.items():
+            if type(value) not in _ATOMS and not _is_json(value):
+                raise ContractError(
+                    f"{type(self._runner).__name__}.run gave run metadata that is no JSON: {key!r} is {type(value)}"
+                )
+        staged = self._runner.staging_required
+        self._recorder.record(ev.Deployed(now, trial.index, trial.attempt, dict(metadata), staged))
+
+    def _submission_failed(self, trial: BaseTrial, now: float) -> None:
+        error = self._runner.submit_errors.pop(trial.index, None)
+        why = "the runner did not say why" if error is None else f"{error}" or type(error).__name__
+        if self._runner.traits.survives_driver:
+            found = self._runner.reattach([trial]).get(trial.index)
+            if isinstance(found, (Following, Ended)):  # it was submitted after all
+                self._deployed(trial, found.metadata, now)
+                return
+            if found is None:
+                why += "; and what became of it is not known"
+            elif isinstance(found, Lost):
+                why += f"; {found.reason}"
+        result = Result.failed(FailureKind.SUBMIT_ERROR, f"it could not be started: {why}")
+        self._recorder.record(ev.Finished(now, trial.index, trial.attempt, result))
+
+    # Go on after another driver.
+
+    def reattach(self, now: float) -> None:
+        """Ask what became of the attempts that an earlier driver started."""
+        trials = [self._state.trials[index] for index in sorted(self.unresolved)]
+        try:
+            answers = self._runner.reattach(trials)
+        except Exception as error:  # noqa: BLE001  (an outage is no verdict about any trial)
+            self._recorder.note(
+                f"asking after running trials failed and is tried again: {type(error).__name__}: {error}"
+            )
+            return
+        for trial in trials:
+            answer = answers.get(trial.index)
+            if answer is not None:
+                self.unresolved.discard(trial.index)
+                self._reattached(trial, answer, now)
+
+    def _reattached(self, trial: BaseTrial, answer: Reattachment, now: float) -> None:
+        if isinstance(answer, NeverStarted):
+            self.resend.add(trial.index)
+        elif isinstance(answer, Lost):
+            if self._runner.traits.survives_driver:
+                result = Result.failed(FailureKind.LOST, answer.reason, answer.log)
+                self._recorder.record(ev.Finished(now, trial.index, trial.attempt, result))
+            else:
+                self._recorder.record(ev.Interrupted(now, trial.index, trial.attempt, answer.reason))
+        elif answer.metadata != trial.run_metadata or trial.index in self._state.detached:
+            self._deployed(trial, answer.metadata, now)
+
+
+def _is_json(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(type(key) is str and _is_json(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(_is_json(item) for item in value)
+    return type(value) in _ATOMS

@@ -1,0 +1,120 @@
+"""Sees what has become of the live attempts, and says what that means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runwright import events as ev
+from runwright.errors import ContractError, InvalidResultError
+from runwright.result import Failure, Result, check_objectives
+from runwright.status import FailureKind, StopCause, TrialStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runwright.loop.recorder import Recorder
+    from runwright.runner import Runner
+    from runwright.trial import BaseTrial
+
+FETCH_TRIES = 5
+"""After so many vain tries to fetch the result of an ended attempt, it is LOST."""
+
+
+class Observer:
+    """Polls a runner and records facts. An outage of the runner is no verdict about any trial.
+
+    Args:
+        recorder: Records what is seen.
+        runner: Is asked.
+
+    Attributes:
+        outages: How many times in a row the runner could not be asked; 0 while all is well.
+    """
+
+    def __init__(self, recorder: Recorder, runner: Runner) -> None:
+        self.outages = 0
+        self._recorder = recorder
+        self._runner = runner
+        self._fetch_errors: dict[int, int] = {}
+        self._metrics_seen: set[str] = set()
+
+    def poll(self, trials: Iterable[BaseTrial], now: float) -> bool:
+        """Poll live trials and record what is found; say whether an attempt ended."""
+        live = {trial.index: trial for trial in trials}
+        if not live:
+            return False
+        try:
+            polled = self._runner.poll_trial_status(list(live.values()))
+        except Exception as error:  # noqa: BLE001  (whatever a plug-in raises)
+            self.outages += 1
+            self._recorder.note(f"polling failed and is tried again: {type(error).__name__}: {error}")
+            return False
+        outages, self.outages, ended = self.outages, 0, False
+        for status, indices in polled.items():
+            for index in sorted(indices):
+                if index in live:
+                    ended |= self._take(live[index], status, now)
+        if self.outages:
+            self.outages += outages
+        return ended
+
+    def _take(self, trial: BaseTrial, status: TrialStatus, now: float) -> bool:
+        """Take in one polled status; say whether the attempt ended."""
+        if status is TrialStatus.RUNNING or status is TrialStatus.STAGED:
+            if status is not trial.status:
+                self._recorder.record(ev.Polled(now, trial.index, status))
+            return False
+        if status is TrialStatus.CANDIDATE:
+            raise ContractError(f"{self._runner!r} polled trial {trial.index} as CANDIDATE, though it was deployed")
+        try:
+            result = self._runner.fetch_result(trial)
+        except Exception as error:  # noqa: BLE001  (an outage of the place where results are)
+            tries = self._fetch_errors[trial.index] = self._fetch_errors.get(trial.index, 0) + 1
+            why = f"its result could not be fetched: {type(error).__name__}: {error}"
+            if tries < FETCH_TRIES:
+                self.outages += 1
+                self._recorder.note(why, trial.index)
+                return False
+            result = Result.failed(FailureKind.LOST, why)
+        if self._fetch_errors:
+            self._fetch_errors.pop(trial.index, None)
+        self._recorder.record(self._meaning(trial, status, result, now))
+        return True
+
+    def _meaning(self, trial: BaseTrial, status: TrialStatus, result: Result, now: float) -> ev.Event:
+        """Say what the end of an attempt means."""
+        index, attempt = trial.index, trial.attempt
+        if status is TrialStatus.COMPLETED and result.failure is None:
+            return ev.Finished(now, index, attempt, self._checked(trial, result))
+        cause = self._recorder.state.stopping.get(index)
+        reason = trial.stop_requested or "it was stopped from outside"
+        failure = result.failure
+        if cause is StopCause.TIMEOUT:
+            failure = Failure(FailureKind.TIMEOUT, reason, None if failure is None else failure.log)
+            return ev.Finished(now, index, attempt, replace(result, arms={}, failure=failure))
+        if cause is StopCause.INTERRUPT:
+            return ev.Interrupted(now, index, attempt, reason)
+        if cause is StopCause.EARLY or status is TrialStatus.EARLY_STOPPED:
+            return ev.Stopped(now, index, attempt, TrialStatus.EARLY_STOPPED, reason, result)
+        if cause is StopCause.USER or status in (TrialStatus.ABANDONED, TrialStatus.STALE):
+            return ev.Stopped(now, index, attempt, TrialStatus.ABANDONED, reason, result)
+        if failure is None:
+            failure = Failure(FailureKind.CRASHED, self._runner.poll_exception(trial) or "it gave no reason")
+        return ev.Finished(now, index, attempt, replace(result, arms={}, failure=failure))
+
+    def _checked(self, trial: BaseTrial, result: Result) -> Result:
+        """Return the result, or the failure that it is no result."""
+        if not self._runner.traits.measures:
+            return result
+        objectives = trial.experiment.objectives
+        try:
+            check_objectives(result, objectives, [arm.name for arm in trial.arms])
+        except InvalidResultError as error:
+            return replace(result, arms={}, failure=Failure(FailureKind.INVALID_RESULT, str(error)))
+        for metrics in result.arms.values():
+            if len(metrics) > len(objectives):
+                for name in sorted(metrics.keys() - objectives.keys() - self._metrics_seen):
+                    self._metrics_seen.add(name)
+                    self._recorder.note(f"the metric {name!r} is no objective; it is kept")
+        return result

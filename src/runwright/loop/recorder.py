@@ -1,0 +1,69 @@
+"""Applies events to the state and makes them durable: one commit a turn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runwright import events as ev
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from runwright.clock import Clock
+    from runwright.journal import Journal
+    from runwright.state import State
+
+
+class Recorder:
+    """The only way by which anything becomes known.
+
+    Args:
+        state: The experiment so far; nobody else applies events to it from now on.
+        journal: Where events are committed.
+        clock: Time of the experiment.
+        on_commit: Called with the events of each commit.
+
+    Attributes:
+        commits: How many commits there were.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        journal: Journal,
+        clock: Clock,
+        on_commit: Callable[[Sequence[ev.Event]], None] | None = None,
+    ) -> None:
+        self.state = state
+        self.clock = clock
+        self.commits = 0
+        self._journal = journal
+        self._on_commit = on_commit
+        self._pending: list[ev.Event] = []
+        self._said: set[str] = set()
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is recorded that is not yet durable."""
+        return bool(self._pending)
+
+    def record(self, event: ev.Event) -> None:
+        """Apply an event; it is durable after the next `commit`."""
+        self.state.apply(event)
+        self._pending.append(event)
+
+    def commit(self) -> None:
+        """Make everything recorded so far durable, in one transaction."""
+        if not self._pending:
+            return
+        events, self._pending = self._pending, []
+        self.commits += 1
+        self._journal.append(events)
+        if self._on_commit is not None:
+            self._on_commit(events)
+
+    def note(self, message: str, trial: int | None = None) -> None:
+        """Record something worth saying, once."""
+        if message not in self._said:
+            self._said.add(message)
+            self.record(ev.Noted(self.clock.now(), message, trial))
