@@ -86,7 +86,7 @@ class WatchedLimits:
         if self._deadline is not None and now >= self._deadline:
             return "timeout"
         inner = self._inner_deadline()
-        if inner is not None and now >= inner and not self._just_ended():
+        if inner is not None and now >= inner and not self._just_ended(now):
             return "timeout"
         if self._sample_at is not None and now >= self._sample_at:
             self._sample_at = now + _SAMPLE
@@ -94,11 +94,13 @@ class WatchedLimits:
                 return "memory"
         return None
 
-    def _just_ended(self) -> bool:
-        """Read once more before a verdict: the worker may have said meanwhile that it is done."""
+    def _just_ended(self, now: float) -> bool:
+        """Read once more before a verdict: the worker may have ended meanwhile, and have begun the next."""
         if self.read_end >= 0:
             self.read()
-        return self._inner_began is None
+        self._settle(now)
+        inner = self._inner_deadline()
+        return inner is None or now < inner
 
     def _inner_deadline(self) -> float | None:
         if self._inner_began is None or self._inner_seconds <= 0:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 _FIRST_READY = 60.0  # seconds for which the start waits for one worker: an import that fails is said at once
 _TAIL = 500
-_SENDINGS = 3  # how many workers in a row may die before they begin a trial
 
 
 class _Slot:
@@ -257,7 +256,7 @@ class WorkerPool:
         job, slot.job = slot.job, None
         usable = worker.ready
         again = None
-        if job is not None and usable and worker.began_at is None and not job.stopped and job.sendings < _SENDINGS:
+        if job is not None and self._ends.is_innocent(job, worker, record):
             again, job = job, None
         if job is not None:
             result = self._ends.result(job, worker, record)
@@ -280,7 +279,7 @@ class WorkerPool:
             if again is not None:  # otherwise the next trial tries, and says why it cannot
                 outcomes.append(Outcome(again.index, Result.failed(FailureKind.SUBMIT_ERROR, str(error))))
             return
-        if again is not None:  # the worker had ended before it got this trial: it has not begun
+        if again is not None:
             again.sendings += 1
             slot.job = again
             self._send_job(slot, again)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _LARGEST_LOG = 2**20
 _TAIL = 4000
+_SENDINGS = 3  # how many workers in a row may end before they begin a trial
+_CLOCKS = 0.005  # seconds; the monotonic clock decides, the wall clock of two processes is compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,22 @@ class Ends:
         self._control = control
         self._limits = context.limits
         self._logs = context.directory is not None
+
+    def is_innocent(self, job: Job, worker: PoolWorker, record: Json | None) -> bool:
+        """Whether the worker ended for another reason than this trial, which is then sent to the next worker.
+
+        So it is where the trial had not begun, and where its time was not up: the limit was that of the trial before,
+        whose answer crossed with the verdict of the supervisor.
+        """
+        if job.stopped or not worker.ready or job.sendings >= _SENDINGS:
+            return False
+        began = worker.began_at
+        if began is None:
+            return True
+        timeout = self._limits.timeout
+        if record is None or record.get("reason") != "timeout" or timeout is None:
+            return False
+        return bool(record["ended"] - began < timeout - _CLOCKS)
 
     def result(self, job: Job, worker: PoolWorker, record: Json | None) -> Result:
         """Say what the end of a worker in the middle of a trial means for the trial."""
