@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from runwright import optimizers
+from runwright.config.importing import check_not_taken, put_first
 from runwright.config.models import FilePart, is_text
 from runwright.config.runners import RunnerRequest, SettingError, build, check_limits, default_kind
 from runwright.config.sentences import first_error, nearest
@@ -21,6 +21,7 @@ from runwright.evaluation import Evaluation, FunctionReference
 from runwright.experiment import Choice, Experiment, Float, Int, check_name
 from runwright.loop.policy import Policy
 from runwright.process.command import Command, literal
+from runwright.process.reading import Reading
 from runwright.runner import Limits
 
 if TYPE_CHECKING:
@@ -149,11 +150,10 @@ class ExperimentFile:
             self._check_command(evaluate.command, evaluate.env or {})
         else:
             self._load_function()
-        runner = self.runner()
-        check = getattr(runner, "check", None)
-        if check is not None:
-            with self._at("evaluate"):
-                check(self._experiment)
+        if evaluate.result is not None:
+            with self._at("evaluate", "result", "pattern"):
+                Reading(evaluate.result.model_dump(by_alias=True)).check(self._experiment)
+        self.runner()
         self._set_up_optimizer()
 
     # Parts.
@@ -255,8 +255,8 @@ class ExperimentFile:
         """Import the evaluation function with the file's folder first on the path, and see whether it fits."""
         reference = self._reference()
         with self._at("evaluate", "function"):
-            _put_first(str(self.here))
-            _check_not_taken(reference.source, self.here)
+            put_first(str(self.here))
+            check_not_taken(reference.source, self.here)
             function = reference.load()
             Evaluation(function).prepare(self._experiment)
         return function
@@ -284,29 +284,3 @@ class ExperimentFile:
             if isinstance(error, ExperimentFileError):
                 raise  # it says already where it comes from
             raise self._source.error(location, str(error)) from error
-
-
-def _put_first(folder: str) -> None:
-    """Put a folder first on the path where it is not yet; processes that the runners start get it with the path."""
-    if sys.path[:1] != [folder]:
-        sys.path.insert(0, folder)
-    importlib.invalidate_caches()
-
-
-def _check_not_taken(module: str, here: Path) -> None:
-    """Refuse a module beside the file whose name is that of another one which is loaded already.
-
-    Raises:
-        UsageError: A sentence with both files.
-    """
-    top = module.partition(".")[0]
-    beside = next((path for path in (here / f"{top}.py", here / top / "__init__.py") if path.is_file()), None)
-    loaded = sys.modules.get(top)
-    if beside is None or loaded is None:
-        return
-    file = getattr(loaded, "__file__", None)
-    if file is None or not Path(file).exists() or not beside.samefile(file):
-        raise UsageError(
-            f"{beside.name} has the name of a module that is loaded already, from {file or 'Python itself'}; "
-            "give the file another name"
-        )

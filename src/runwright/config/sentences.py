@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, get_args
+from types import UnionType
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -12,9 +13,11 @@ from runwright.config.models import FilePart
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
-    from runwright.config.source import Location, Source
+    from runwright.config.source import Source
+    from runwright.config.tree import Location
     from runwright.errors import ExperimentFileError
 
 _WANTED = {
@@ -25,8 +28,10 @@ _WANTED = {
     "int_type": "a whole number",
     "list_type": "a list",
     "model_type": "a mapping",
+    "string_too_short": "a text that is not empty",
     "string_type": "a text (in quotes)",
 }
+_COMPARED = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 _EXAMPLES: dict[tuple[str | int, ...], str] = {
     ("name",): "name: branin",
     ("parameters",): "parameters: {x: {type: float, bounds: [0, 1]}}",
@@ -78,18 +83,15 @@ def _sentence(detail: ErrorDetails) -> str:
         return f"there is no such key here; {nearest(str(detail['loc'][-1]), _keys_at(detail['loc'][:-1]))}"
     if kind == "literal_error":
         return f"it must be {context['expected']}, not {shown(value)}"
-    if kind == "greater_than_equal":
-        return f"it must be at least {context['ge']}, not {shown(value)}"
-    if kind == "less_than_equal":
-        return f"it must be at most {context['le']}, not {shown(value)}"
-    if kind == "string_too_short":
-        return "it is an empty text; give a text, or leave the key out"
-    if kind in _WANTED:
-        return f"it must be {_WANTED[kind]}, not {shown(value)}{_braces(detail['loc'], value)}"
-    return f"{detail['msg']}, not {shown(value)}"
+    if kind in _COMPARED:
+        word, limit = _COMPARED[kind]
+        return f"it must be {word} {context[limit]}, not {shown(value)}"
+    wanted = _WANTED.get(kind)
+    return f"{detail['msg'] if wanted is None else f'it must be {wanted}'}, not {shown(value)}{_hint(detail)}"
 
 
-def _braces(location: Location, value: object) -> str:
+def _hint(detail: ErrorDetails) -> str:
+    location, value = detail["loc"], detail.get("input")
     if location[:2] == ("evaluate", "command") and isinstance(value, dict):
         return '; quote texts with braces: "{x}"'
     if location == ("evaluate", "command") and isinstance(value, str):
@@ -99,18 +101,24 @@ def _braces(location: Location, value: object) -> str:
 
 def _keys_at(location: Location) -> list[str]:
     """Return the keys that a mapping of the file may have."""
-    model: Any = FilePart
+    inside: Any = FilePart
     for step in location:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            by_name = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-            model = _model_in(by_name[str(step)])
-        # otherwise a key of a mapping of models: the same model for each
-    return [field.alias or name for name, field in model.model_fields.items()]
+        model = _model(inside)
+        if model is not None:
+            inside = next(field.annotation for key, field in _fields(model) if key == step)
+        else:
+            *_, inside = (part for part in get_args(inside) if part is not type(None))
+    model = _model(inside)
+    return [] if model is None else [key for key, _ in _fields(model)]
 
 
-def _model_in(annotation: Any) -> Any:
-    """Return the model in an annotation such as ``dict[str, Model]`` or ``Model | None``."""
-    for part in (annotation, *get_args(annotation)):
+def _model(annotation: Any) -> type[BaseModel] | None:
+    """Return the model of an annotation ``Model`` or ``Model | None``; None of ``dict[str, Model]``."""
+    for part in (annotation, *(get_args(annotation) if get_origin(annotation) is UnionType else ())):
         if isinstance(part, type) and issubclass(part, BaseModel):
             return part
-    return annotation
+    return None
+
+
+def _fields(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
+    return [(field.alias or name, field) for name, field in model.model_fields.items()]
