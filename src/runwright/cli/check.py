@@ -47,11 +47,9 @@ def command(file: Path, directory: Path | None, as_json: bool) -> None:
     setup = load(file)
     experiment, optimizer, runner, policy = setup.experiment(), setup.optimizer(), setup.runner(), setup.policy()
     check_fit(experiment, runner, policy)
-    for point in setup.enqueue:
-        experiment.validate(point)
     optimizer.setup(experiment)
     place = directory or setup.directory
-    began = _began(place, experiment, optimizer)
+    began = _began(place, setup)
     if as_json:
         say_json(_as_json(setup, experiment, optimizer, runner, policy, place, began))
         return
@@ -71,11 +69,11 @@ def command(file: Path, directory: Path | None, as_json: bool) -> None:
         _say("enqueued", f"{plural(len(setup.enqueue), 'point')} first")
     _say("stop", _stop(policy))
     say()
-    options = [] if directory is None else ["--dir", directory]
-    _say("run it", command_line("run", file, *options))
+    options = [] if directory is None else ["--dir", shown(directory)]
+    _say("run it", command_line("run", shown(file), *options))
 
 
-def _began(place: Path, experiment: Experiment, optimizer: Optimizer) -> str:
+def _began(place: Path, setup: ExperimentFile) -> str:
     """Say what stands in the run directory.
 
     Raises:
@@ -87,8 +85,9 @@ def _began(place: Path, experiment: Experiment, optimizer: Optimizer) -> str:
     if not (place / JOURNAL).is_file():
         return "nothing was started there yet"
     state = state_of(place)
-    changed = differences(state.definition.get("experiment"), experiment.to_dict(), "")
-    changed += differences(state.definition.get("optimizer"), optimizer.describe(), "optimizer")
+    was, now = state.definition, setup.definition()
+    changed = differences(was.get("experiment"), now["experiment"], "")
+    changed += differences(was.get("optimizer"), now["optimizer"], "optimizer")
     if changed:
         told = "; ".join(changed[:5]) + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")  # noqa: PLR2004
         raise ExperimentChangedError(

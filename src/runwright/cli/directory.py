@@ -31,7 +31,7 @@ def run_directory(argument: str) -> Path:
     if path.is_file():
         from runwright.config import load
 
-        file, path = path, load(path).directory
+        file, path = path, load(path, check=False).directory
         start = f"; start it with: {command('run', file)}"
     else:
         start = "; give the directory, or the experiment file, of a run that was started"

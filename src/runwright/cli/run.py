@@ -56,7 +56,12 @@ def command(
         aside = set_aside(place)
         if aside is not None and not quiet:
             say(f"the old run is kept in {shown(aside)}", error=as_json)
-    again = ["run", file, *(["--dir", directory] if directory else []), *(["--trials", trials] if trials else [])]
+    again = [
+        "run",
+        shown(file),
+        *(["--dir", shown(directory)] if directory else []),
+        *(["--trials", trials] if trials else []),
+    ]
     run = _Run(setup, place, again, trials=trials, quiet=quiet, as_json=as_json)
     ctx.exit(run.go())
 

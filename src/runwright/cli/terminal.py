@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _NARROWEST = 40
 _WIDEST = 100
+_UNWRAPPED = 100_000
 _DAY = 24
 _ONE_DIGIT = 9.95
 
@@ -58,7 +59,9 @@ def say_json(value: object) -> None:
 
 
 def width() -> int:
-    """Columns to fill: those of the terminal, 80 where there is none."""
+    """Columns to fill: those of the terminal or of ``COLUMNS``; without either, lines are not wrapped."""
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        return _UNWRAPPED
     return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((80, 24)).columns - 1))
 
 

@@ -1,0 +1,363 @@
+"""`runwright run` as a process: to the end, killed, interrupted, resumed, begun afresh."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from .driving import DEADLINE, Workplace, environment
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def place(tmp_path):
+    workplace = Workplace(tmp_path / "work")
+    yield workplace
+    workplace.clean()
+
+
+def trials(place, file):
+    return json.loads(place.call("export", file, "--format", "json").stdout)
+
+
+# To the end.
+
+
+def test_a_run_says_each_trial_and_a_summary_and_resumes_to_nothing(place):
+    file = place.experiment("small")
+    out = place.call("run", file).stdout
+    assert re.search(r"^\[1/4\] trial 0 completed in .* s: y = \S+ \(best\)$", out, re.MULTILINE)
+    assert "small: all 4 trials have ended\n  4 completed; " in out
+    assert re.search(r"^best y = \S+ \(trial \d\)\n  x = [\d.]+\n  n = \d$", out, re.MULTILINE)
+    assert "status    runwright status runs/small" in out
+    assert "go on" not in out
+    again = place.call("run", file).stdout
+    assert "small: nothing was left to do: all 4 trials have ended; --trials N for more" in again
+    more = place.call("run", file, "--trials", 6).stdout
+    assert "going on in runs/small: 4 trials ended" in more
+    assert "[6/6] trial 5 completed" in more
+    assert [row["status"] for row in trials(place, file)] == ["COMPLETED"] * 6
+
+
+def test_a_quiet_run_prints_the_summary_alone(place):
+    done = place.call("run", place.experiment("small"), "--quiet")
+    assert done.stdout.startswith("small: all 4 trials have ended\n")
+    assert done.stderr == ""
+
+
+def test_a_run_as_json_keeps_everything_else_off_standard_output(place):
+    done = place.call("run", place.experiment("small"), "--json")
+    body = json.loads(done.stdout)
+    assert body["exit_status"] == 0
+    assert body["counts"] == {"COMPLETED": 4}
+    assert body["stop"]["reason"] == "trials"
+    assert "[4/4] trial 3 completed" in done.stderr
+
+
+def test_an_experiment_of_which_every_trial_fails_ends_with_status_one(place):
+    out = place.call("run", place.experiment("bad", "fails"), status=1).stdout
+    assert "bad: failed: all 4 trials have ended" in out
+    assert "crashed: 4 trials, first 0: ValueError: no such luck" in out
+    assert "go on     runwright run" in out
+    assert "ValueError: no such luck" in place.call("logs", "runs/bad", 0).stdout
+
+
+def test_a_fast_run_writes_few_lines(place):
+    out = place.call("run", place.experiment("fast", trials=2000)).stdout
+    assert "fast: all 2000 trials have ended" in out
+    assert len(out.splitlines()) < 60
+    assert re.search(r"^\[ *[\d,]+/2,000\] [\d,]+ completed; best y = \S+ \(trial \d+\)$", out, re.MULTILINE)
+
+
+def test_a_run_whose_reader_has_left_goes_on_in_silence(place):
+    file = place.experiment("headless", "gated", "pool, parallel: 1", trials=3)
+    driver = place.start("run", file)
+    driver.wait_for("3 trials in runs/headless")
+    driver.close_reader()
+    place.open_gate()
+    assert driver.process.wait(DEADLINE) == 0
+    assert [row["status"] for row in trials(place, file)] == ["COMPLETED"] * 3
+
+
+def test_a_broken_pipe_of_another_command_is_silent(place):
+    place.call("run", place.experiment("many", trials=3000), "-q")
+    for words in ("export runs/many", "export runs/many --format json", "status runs/many --json"):
+        command = f"'{sys.executable}' -m runwright {words} | head -c 10"
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=place.path,
+            capture_output=True,
+            timeout=DEADLINE,
+            check=False,
+            env=environment(),
+        )
+        assert len(done.stdout) == 10
+        assert done.stderr == b""
+
+
+# On a terminal.
+
+
+def test_a_terminal_gets_a_display_that_is_gone_at_the_end(place):
+    file = place.experiment("shown", "gated", "pool, parallel: 2", trials=3)
+    driver = place.start("run", file, terminal=True)
+    driver.wait_for("running trial 0")
+    assert "━" in driver.text
+    assert "0/3" in driver.text
+    place.open_gate()
+    out = driver.finish(0)
+    assert "\x1b[1m" in out
+    assert out.count("\x1b[?25l") == out.count("\x1b[?25h")  # the cursor is shown again
+    assert "shown: all 3 trials have ended" in out
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out)
+    assert all(len(line.rsplit("\r", 1)[-1]) <= 80 for line in shown.split("\n"))
+
+
+def test_no_color_is_honoured_and_a_dumb_terminal_gets_lines(place):
+    out = place.start("run", place.experiment("plain"), terminal=True, env={"NO_COLOR": "1"}).finish(0)
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", out)
+    dumb = place.start("run", place.experiment("dumb"), terminal=True, env={"TERM": "dumb"}).finish(0)
+    assert "[1/4] trial 0 completed" in dumb
+
+
+# Signals.
+
+
+def test_ctrl_c_once_lets_running_trials_end(place):
+    file = place.experiment("drained", "gated", "pool, parallel: 2", trials=6)
+    driver = place.start("run", file, terminal=True)
+    place.wait_for(2, driver)
+    driver.wait_for("2 running")
+    driver.signal(signal.SIGINT)
+    driver.wait_for("no new trials; waiting for 2 running (Ctrl-C again stops them)")
+    place.open_gate()
+    out = driver.finish(130)
+    assert "drained: interrupted; 2 of 6 trials have ended, none is running" in out
+    assert "go on     runwright run" in out
+    assert len(trials(place, file)) == 2
+    place.call("run", file)
+    assert [row["attempts"] for row in trials(place, file)] == [1] * 6
+
+
+@pytest.mark.parametrize("runner", ["pool, parallel: 2", "process, parallel: 2"])
+def test_ctrl_c_twice_stops_running_trials_and_the_next_run_repeats_them(place, runner):
+    file = place.experiment("stopped", "gated", runner, trials=4)
+    driver = place.start("run", file)
+    place.wait_for(2, driver)
+    driver.signal(signal.SIGINT)
+    driver.wait_for("waiting for 2 running")
+    driver.signal(signal.SIGINT)
+    driver.wait_for("stopping 2 running; the next driver repeats them")
+    assert "what was running was stopped and will be repeated" in driver.finish(130)
+    assert [row["status"] for row in trials(place, file)] == ["CANDIDATE"] * 2
+    place.open_gate()
+    place.call("run", file)
+    assert [(row["status"], row["attempts"]) for row in trials(place, file)] == [
+        ("COMPLETED", 2), ("COMPLETED", 2), ("COMPLETED", 1), ("COMPLETED", 1),
+    ]  # fmt: skip
+    assert "attempt 1 was interrupted" in place.call("story", file, 0).stdout
+
+
+def test_ctrl_c_twice_breaks_off_an_evaluation_in_the_driver(place):
+    file = place.experiment("inline", "gated", trials=2)
+    driver = place.start("run", file, terminal=True)
+    place.wait_for(1, driver)
+    driver.signal(signal.SIGINT)
+    driver.wait_for("waiting for 1 running (Ctrl-C again stops it)")
+    driver.signal(signal.SIGINT)
+    assert "Traceback" not in driver.finish(130)
+    place.open_gate()
+    place.call("run", file)
+    assert [(row["status"], row["attempts"]) for row in trials(place, file)] == [("COMPLETED", 2), ("COMPLETED", 1)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_sigterm_leaves_running_what_survives(place, number):
+    file = place.experiment("detached", "program", "process, parallel: 2", trials=3)
+    driver = place.start("run", file)
+    place.wait_for(2, driver)
+    driver.signal(number)
+    driver.wait_for(f"{number.name}: leaving; 2 running go on without this driver")
+    assert "2 trials running on without it" in driver.finish(130)
+    status = json.loads(place.call("status", file, "--json").stdout)
+    assert status["driver"] is None
+    assert sorted(status["supervisors"]) == ["0", "1"]
+    assert "may still run; stop them first" in place.call("run", file, "--fresh", status=2).stderr
+    place.open_gate()
+    place.call("run", file)
+    assert [(row["status"], row["attempts"]) for row in trials(place, file)] == [("COMPLETED", 1)] * 3
+    assert len(place.begun()) == 3
+
+
+def test_sigterm_interrupts_what_does_not_survive(place):
+    file = place.experiment("ended", "gated", "pool, parallel: 2", trials=2)
+    driver = place.start("run", file)
+    place.wait_for(2, driver)
+    driver.signal(signal.SIGTERM)
+    driver.wait_for("SIGTERM: stopping 2 running; the next driver repeats them")
+    driver.finish(130)
+    assert [row["status"] for row in trials(place, file)] == ["CANDIDATE"] * 2
+
+
+def test_a_signal_that_was_ignored_stays_ignored(place):
+    file = place.experiment("nohup", "gated", "pool, parallel: 1", trials=2)
+    driver = place.start("run", file, ignore=signal.SIGHUP)
+    place.wait_for(1, driver)
+    driver.signal(signal.SIGHUP)
+    place.open_gate()
+    assert "all 2 trials have ended" in driver.finish(0)
+
+
+def test_a_killed_driver_is_followed_by_the_same_command(place):
+    file = place.experiment("killed", "program", "process, parallel: 2", trials=4)
+    for _ in range(3):
+        driver = place.start("run", file)
+        driver.wait_for("in runs/killed")
+        place.wait_for(2, driver)
+        driver.kill()
+    place.open_gate()
+    out = place.call("run", file).stdout
+    assert "killed: all 4 trials have ended" in out
+    assert len(place.begun()) == len(set(place.begun())) == 4
+    assert [(row["status"], row["attempts"]) for row in trials(place, file)] == [("COMPLETED", 1)] * 4
+
+
+# The directory.
+
+
+def test_a_second_driver_is_refused_with_the_pid_of_the_first(place):
+    file = place.experiment("one", "gated", "pool, parallel: 1", trials=1)
+    driver = place.start("run", file)
+    place.wait_for(1, driver)
+    said = place.call("run", file, status=2).stderr
+    assert f"another driver (pid {driver.pid}) works in this directory" in said
+    assert f"a driver (pid {driver.pid}) works in it" in place.call("run", file, "--fresh", status=2).stderr
+    assert f"driver    pid {driver.pid}" in place.call("status", file).stdout
+    place.open_gate()
+    driver.finish(0)
+
+
+def test_fresh_keeps_the_old_directories(place):
+    file = place.experiment("again", trials=2)
+    assert "kept" not in place.call("run", file, "--fresh").stdout
+    assert "the old run is kept in runs/again.old-1" in place.call("run", file, "--fresh").stdout
+    assert "the old run is kept in runs/again.old-2" in place.call("run", file, "--fresh").stdout
+    assert sorted(path.name for path in (place.path / "runs").iterdir()) == ["again", "again.old-1", "again.old-2"]
+    assert len(trials(place, "runs/again.old-1")) == 2
+
+
+def test_fresh_touches_no_folder_that_is_no_run_directory(place):
+    file = place.experiment("mine", trials=1)
+    folder = place.path / "precious"
+    folder.mkdir()
+    (folder / "data").touch()
+    said = place.call("run", file, "--fresh", "--dir", folder, status=2).stderr
+    assert "this is no run directory (journal.sqlite is missing), so --fresh leaves it alone" in said
+    assert (folder / "data").exists()
+
+
+def test_another_directory_can_be_given(place):
+    file = place.experiment("moved", trials=1)
+    out = place.call("run", file, "--dir", "elsewhere/here").stdout
+    assert "results   elsewhere/here" in out
+    assert (place.path / "elsewhere/here/journal.sqlite").exists()
+
+
+def test_a_changed_file_is_refused_with_the_difference_by_run_and_check(place):
+    file = place.experiment("changed", trials=1)
+    place.call("run", file)
+    assert "started: 1 of 1 trial ended; it goes on with this file" in place.call("check", file).stdout
+    file.write_text(file.read_text().replace("[0, 10]", "[0, 11]"))
+    for command in ("run", "check"):
+        said = place.call(command, file, status=2).stderr
+        assert "runs/changed was started with another definition (parameters.x.bounds" in said
+        assert len(said.splitlines()) == 1
+
+
+# Requests to a driver that lives.
+
+
+def test_stop_ends_the_driver_and_waits_for_it(place):
+    file = place.experiment("stopping", "gated", "pool, parallel: 2", trials=4)
+    driver = place.start("run", file)
+    place.wait_for(2, driver)
+    out = place.call("stop", file).stdout
+    assert f"the driver (pid {driver.pid}) was asked to stop its 2 live trials and leave" in out
+    assert "the driver has left; `runwright run FILE` goes on" in out
+    assert "stopping: a user stopped the experiment" in driver.finish(130)
+    assert [row["status"] for row in trials(place, file)] == ["CANDIDATE"] * 2
+    place.open_gate()
+    place.call("run", file)
+
+
+def test_stop_rerun_and_enqueue_reach_a_driver_that_lives(place):
+    file = place.experiment("asked", "gated", "pool, parallel: 1", trials=2)
+    driver = place.start("run", file)
+    place.wait_for(1, driver)
+    assert "trial 0 is ABANDONED" in place.call("stop", file, 0, "--reason", "enough").stdout
+    assert "was asked to run trial 0 again" in place.call("rerun", file, 0).stdout
+    assert "was asked to try 1 point" in place.call("enqueue", file, "x=0.125", "n=3").stdout
+    place.open_gate()
+    driver.finish(0)
+    rows = trials(place, file)
+    assert [(row["status"], row["attempts"]) for row in rows] == [("COMPLETED", 2), ("COMPLETED", 1), ("COMPLETED", 1)][
+        : len(rows)
+    ]
+    assert {"x": 0.125, "n": 3} in [row["parameters"] for row in rows]
+    assert "abandoned: enough" in place.call("story", file, 0).stdout
+
+
+def test_stop_without_a_driver_ends_what_still_runs(place):
+    file = place.experiment("orphans", "program", "process, parallel: 2", trials=2)
+    driver = place.start("run", file)
+    place.wait_for(2, driver)
+    driver.kill()
+    assert "the next `runwright run` is asked to stop trial 0" in place.call("stop", file, 0).stdout
+    out = place.call("stop", file).stdout
+    assert "trial 0, attempt 1: asked to end" in out
+    assert "2 trials stopped; `runwright run FILE` repeats them" in out
+    assert "nothing runs in" in place.call("stop", file).stdout
+    place.open_gate()
+    place.call("run", file)
+    assert [(row["status"], row["attempts"]) for row in trials(place, file)] == [("ABANDONED", 1), ("COMPLETED", 2)]
+
+
+def test_logs_follow_a_program_to_its_end(place):
+    file = place.experiment("logged", "program", "process, parallel: 1", trials=1)
+    driver = place.start("run", file)
+    place.wait_for(1, driver)
+    follower = place.start("logs", file, 0, "--follow", "--both")
+    follower.wait_for("x is ")
+    follower.wait_for("to stderr")
+    place.open_gate()
+    assert "the end" in follower.finish(0)
+    driver.finish(0)
+    assert place.call("logs", file, 0).stdout.splitlines()[-1] == "the end"
+    assert place.call("logs", file, 0, "--stderr").stdout == "to stderr\n"
+
+
+def test_a_follower_is_interrupted_in_silence(place):
+    file = place.experiment("followed", "program", "process, parallel: 1", trials=1)
+    driver = place.start("run", file)
+    place.wait_for(1, driver)
+    follower = place.start("logs", file, 0, "-f")
+    follower.wait_for("x is ")
+    follower.signal(signal.SIGINT)
+    assert "Traceback" not in follower.finish(130)
+    place.open_gate()
+    driver.finish(0)
+
+
+def test_a_bad_file_starts_nothing(place):
+    file = place.path / "bad.yaml"
+    file.write_text("name: bad\nparameters: {x: {type: float, bounds: [1, 0]}}\n")
+    said = place.call("run", file, status=2).stderr
+    assert said.startswith("error: ")
+    assert len(said.splitlines()) == 1
+    assert not (place.path / "runs").exists()
