@@ -206,20 +206,15 @@ def fence(control: Path | str) -> bool:
         if folder.claim():
             folder.fence({"fenced": True, "epoch": epoch()})
             return True
-        return bool((folder.read(STARTED) or {}).get("fenced"))
     finally:
         folder.close()
+    return bool((read_record(str(control), STARTED) or {}).get("fenced"))
 
 
 def unfence(control: Path | str) -> None:
     """Allow a fenced attempt to begin after all; of any other nothing is changed."""
-    if isinstance(finding := restart_rule(control), Absent) and finding.fenced:
-        folder = ControlFolder(str(control))
-        try:
-            folder.claim()
-            folder.unfence()
-        finally:
-            folder.close()
+    if restart_rule(control) == Absent(fenced=True):
+        Path(control, STARTED).unlink()
 
 
 def stop_live(directory: Path) -> list[str]:

@@ -29,12 +29,13 @@ class Answers:
         """Whether something is left to say once the pipe has room."""
         return bool(self._unsaid)
 
-    def say(self, request: object, event: str, **facts: Any) -> None:
+    def say(self, request: dict[str, Any], event: str, **facts: Any) -> None:
         """Say something about a request; where the pipe is full, later."""
-        self._unsaid.append(_line({"id": request, "event": event, **facts}))
+        about = {"id": request.get("id"), "serial": request.get("serial"), "event": event}
+        self._unsaid.append(_line({**about, **facts}))
         self.flush()
 
-    def mention(self, request: object, event: str) -> None:
+    def mention(self, request: dict[str, Any], event: str) -> None:
         """Say something that the driver can do without: not said where the pipe is full."""
         if not self._unsaid:
             self.say(request, event)

@@ -17,6 +17,7 @@ A request is a JSON object:
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import select
@@ -41,6 +42,7 @@ _LAUNCHES = 2
 
 _encode = json.JSONEncoder().encode
 _decode = json.JSONDecoder().decode
+_serials = itertools.count()
 _left: set[int] = set()  # launchers of closed clients that outlive them; reaped when another one is started
 
 
@@ -81,13 +83,15 @@ class Launcher:
 
         Returns:
             Answers by id: ``{"event": "started", "pid": ...}``; ``claimed``: somebody has begun it before;
-            ``error`` with a ``message``: it did not begin.
+            ``error`` with a ``message``: it did not begin; ``gone``: its supervisor was killed before it said anything,
+            so the control folder decides.
 
         Raises:
             SubmitError: No launcher can be started, or two in a row died.
             UsageError: The launcher refuses to preload.
         """
-        unanswered = {str(request["id"]): request for request in requests}
+        # A serial number tells an answer from a late word about an earlier request of the same id.
+        unanswered = {next(_serials): request for request in requests}
         answers: dict[str, Json] = {}
         for _ in range(_LAUNCHES):
             if not unanswered:
@@ -156,10 +160,12 @@ class Launcher:
 
     # The exchange.
 
-    def _exchange(self, unanswered: dict[str, Json], answers: dict[str, Json], channels: Mapping[str, int]) -> bool:
+    def _exchange(self, unanswered: dict[int, Json], answers: dict[str, Json], channels: Mapping[str, int]) -> bool:
         """Send what is unanswered and collect answers; say whether the launcher lived to the end of it."""
         assert self._socket is not None, "it was started"
-        sending = deque(_Frame(request, channels.get(key)) for key, request in unanswered.items())
+        sending = deque(
+            _Frame({**request, "serial": serial}, channels.get(request["id"])) for serial, request in unanswered.items()
+        )
         poller = select.poll()
         poller.register(self._answers, select.POLLIN)
         poller.register(self._pidfd, select.POLLIN)
@@ -195,12 +201,11 @@ class Launcher:
             return False  # its death is seen on the pidfd
         return False
 
-    def _take(self, answer: Json, unanswered: dict[str, Json], answers: dict[str, Json]) -> None:
+    def _take(self, answer: Json, unanswered: dict[int, Json], answers: dict[str, Json]) -> None:
         if answer["event"] == "refused":
             self.close()
             raise UsageError(f"preload: {answer['message']}")
-        if answer["event"] != "exit" and answer["id"] in unanswered:
-            del unanswered[answer["id"]]
+        if answer["event"] != "exit" and unanswered.pop(answer["serial"], None) is not None:
             answers[answer["id"]] = answer
 
     def _read(self) -> list[Json]:

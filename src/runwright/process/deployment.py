@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from runwright.trial import BaseTrial
 
 
+_WHY_ABSENT = {
+    "claimed": "another driver works on this attempt; only one may",
+    "gone": "its supervisor was killed before it could start anything",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """An attempt that is being sent to the launcher."""
@@ -131,10 +137,10 @@ class Deployments:
         trial, place = deployment.trial, deployment.place
         if answer["event"] == "error":
             raise SubmitError(answer["message"])
-        if answer["event"] == "claimed":
+        if answer["event"] in ("claimed", "gone"):
             found = restart_rule(place.control)
             if isinstance(found, Absent):
-                raise SubmitError(f"{place.relative} is being worked on by another driver; only one may")
+                raise SubmitError(_WHY_ABSENT[answer["event"]])
             return found
         process = confirm(place.control, answer["pid"])
         if process is None:

@@ -115,7 +115,7 @@ class Launcher:
         self._answers = answers
         self._keep = keep
         self._call = call
-        self._supervisors: set[int] = set()
+        self._supervisors: dict[int, dict[str, Any]] = {}
         self._orphans: set[int] = set()
         self._childless = True
         self._wake, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -128,11 +128,17 @@ class Launcher:
         poller.register(self._wake, select.POLLIN)
         poller.register(self._requests.socket, select.POLLIN)
         listening = True
+        saying = False
         while listening or not self._childless:
+            if saying != self._answers.waiting:
+                saying = not saying
+                poller.register(self._answers.fd, select.POLLOUT) if saying else poller.unregister(self._answers.fd)
             for fd, _ in poller.poll():
                 if fd == self._wake:
                     os.read(self._wake, 65536)
                     self._reap()
+                elif fd == self._answers.fd:
+                    self._answers.flush()
                 elif listening:
                     self._take_requests()
                     if self._requests.ended:
@@ -146,13 +152,12 @@ class Launcher:
                 pid = os.fork()
             except OSError as error:
                 message = f"no supervisor could be made: {error.strerror}"
-                self._answers.say(request["id"], "error", message=message)
-                self._answers.flush_all()
+                self._answers.say(request, "error", message=message)
                 pid = -1
             if pid == 0:
                 self._become_supervisor(request, channel)
             if pid > 0:
-                self._supervisors.add(pid)
+                self._supervisors[pid] = {"id": request["id"], "serial": request["serial"]}
                 self._childless = False
             if channel is not None:
                 os.close(channel)
@@ -168,25 +173,30 @@ class Launcher:
             os._exit(status)
 
     def _reap(self) -> None:
-        """Reap what has ended; kill what a killed supervisor has left to us."""
+        """Reap what has ended, wake what is suspended, kill what a killed supervisor has left to us."""
         suspicious = bool(self._orphans)
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
             except ChildProcessError:
                 self._childless = True
                 break
             if pid == 0:
                 break
+            if os.WIFSTOPPED(status):
+                os.kill(pid, signal.SIGCONT)  # nobody is to suspend a supervisor: it has limits to enforce
+                continue
             # A supervisor that ends by itself has ended its tree before.
             suspicious = suspicious or status != 0 or pid not in self._supervisors
-            self._supervisors.discard(pid)
+            request = self._supervisors.pop(pid, None)
+            if request is not None and status != 0:
+                self._answers.say(request, "gone")  # it may have been killed before it said anything
             self._orphans.discard(pid)
         if suspicious and not self._childless:
             self._kill_orphans()
 
     def _kill_orphans(self) -> None:
-        self._orphans = set(children(os.getpid())) - self._supervisors
+        self._orphans = set(children(os.getpid())) - self._supervisors.keys()
         for pid in self._orphans:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -217,11 +227,11 @@ def main(preload: Callable[[], Callable[[Any], int]] | None = None) -> None:
         try:
             call = _preloaded(preload)
         except Exception as error:  # noqa: BLE001  (a user's import may raise anything)
-            answers.say(None, "refused", message=f"{error}"[:1000])
+            answers.say({}, "refused", message=f"{error}"[:1000])
             answers.flush_all()
             return
         keep = frozenset(set(map(int, os.listdir("/proc/self/fd"))) - own)
-        answers.say(None, "ready")
+        answers.say({}, "ready")
     gc.collect()
     gc.freeze()  # a collection would touch, and so copy, every page that supervisors share with us
     Launcher(Requests(connection), answers, keep, call).serve()

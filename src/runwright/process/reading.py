@@ -141,11 +141,12 @@ def _content(path: str, name: str, *, tail: bool) -> bytes:
         raise InvalidResultError(f"it ended well, but did not write {name}") from None
     except OSError as error:
         raise InvalidResultError(f"{name} cannot be read: {error.strerror}") from None
+    facts = os.fstat(fd)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(fd)
+        kind = "a folder" if stat.S_ISDIR(facts.st_mode) else "no regular file"
+        raise InvalidResultError(f"{name} is {kind}; a file is needed")
     with open(fd, "rb") as file:
-        facts = os.fstat(fd)
-        if not stat.S_ISREG(facts.st_mode):
-            kind = "a folder" if stat.S_ISDIR(facts.st_mode) else "no regular file"
-            raise InvalidResultError(f"{name} is {kind}; a file is needed")
         if facts.st_size > LARGEST_RESULT:
             if not tail:
                 raise TooLargeError(f"{name} has {facts.st_size} bytes; {LARGEST_RESULT} are allowed")

@@ -45,13 +45,18 @@ class ControlFolder:
         self._room = -1
 
     def claim(self) -> bool:
-        """Take the lock; say whether the attempt is this process's to begin."""
+        """Take the lock; say whether the attempt is this process's to begin. If it is not, no lock is kept."""
+        if self._exists(STARTED):
+            return False  # without touching the lock: who looks would take us for the one who runs it
         self._lock = self._open(LOCK, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):  # fcntl(2) says EAGAIN or EACCES
             return False
-        return not self._exists(STARTED)
+        if self._exists(STARTED):
+            self.close()
+            return False
+        return True
 
     def begin(self, body: dict[str, Any]) -> None:
         """Record that the attempt begins; take room for the record of its end first.
@@ -66,18 +71,6 @@ class ControlFolder:
     def fence(self, body: dict[str, Any]) -> None:
         """Record that the attempt must not begin; the claim of a supervisor that comes later fails."""
         self._put(STARTED, body)
-
-    def unfence(self) -> None:
-        """Allow the attempt to begin after all."""
-        os.unlink(STARTED, dir_fd=self._folder)
-
-    def read(self, name: str) -> dict[str, Any] | None:
-        """Return a record of the folder, or None."""
-        try:
-            fd = self._open(name, os.O_RDONLY)
-        except FileNotFoundError:
-            return None
-        return _parse(fd)
 
     def finish(self, body: dict[str, Any]) -> None:
         """Record the end, in the room that was taken for it.

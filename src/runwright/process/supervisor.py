@@ -54,7 +54,6 @@ class Supervisor:
         call: Callable[[Any], int] | None = None,
     ) -> None:
         self._request = request
-        self._id = request["id"]
         self._channel = channel
         self._answers = answers
         self._keep = keep
@@ -101,7 +100,7 @@ class Supervisor:
         except StartError as error:
             self._reason, trouble, self._childless = "start", str(error), True
         else:
-            self._answers.say(self._id, "started", pid=os.getpid())
+            self._answers.say(self._request, "started", pid=os.getpid())
             try:
                 self._watch()
             except Exception as error:  # noqa: BLE001  (the tree must not outlive a fault of ours, nor be unrecorded)
@@ -110,13 +109,13 @@ class Supervisor:
         self._streams.finish()
         control.finish(self._exit_record(trouble))
         if self._reason == "start":
-            self._answers.say(self._id, "error", message=trouble)
-        self._answers.mention(self._id, "exit")
+            self._answers.say(self._request, "error", message=trouble)
+        self._answers.mention(self._request, "exit")
         self._answers.flush_all()
         return 0
 
     def _answer(self, event: str, **facts: Any) -> None:
-        self._answers.say(self._id, event, **facts)
+        self._answers.say(self._request, event, **facts)
         self._answers.flush_all()
 
     # The start.

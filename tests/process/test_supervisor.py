@@ -1,0 +1,421 @@
+"""One program under one supervisor: how it begins, how it ends, what is recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from runwright.process.adoption import Absent, Adopted, Vanished, restart_rule
+
+HIDERS = """
+import os, signal, sys, time
+def note():
+    with open("pids", "a") as file:
+        file.write(f"{os.getpid()}\\n")
+def forked(then):
+    if os.fork() == 0:
+        then()
+        os._exit(0)
+def sleeper():
+    note(); time.sleep(600)
+def ignorer():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN); sleeper()
+def session():
+    os.setsid(); ignorer()
+def daemon():
+    os.setsid(); forked(ignorer)
+def stopped():
+    note(); os.kill(os.getpid(), signal.SIGSTOP)
+def disguised():
+    os.setsid(); os.closerange(0, 100); note()
+    os.execve("/bin/sleep", ["-innocent", "600"], {})
+def hopper():
+    note()
+    for _ in range(200_000):
+        if os.fork(): os._exit(0)
+    os._exit(0)
+for then in (sleeper, ignorer, session, daemon, stopped, disguised, hopper):
+    forked(then)
+note()
+"""
+
+
+def hiders(bench, end: str, **changes) -> dict:
+    """Return the request of a program that starts processes which hide, and then does something."""
+    return bench.request(argv=[sys.executable, "-I", "-c", HIDERS + end], **changes)
+
+
+def pids_of(request: dict) -> list[int]:
+    return [int(line) for line in Path(request["cwd"], "pids").read_text().split()]
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "number"),
+    [
+        ("exit 0", 0, None),
+        ("exit 7", 7, None),
+        ("exit 137", 137, None),
+        ("kill -KILL $$", None, signal.SIGKILL),
+        ("kill -SEGV $$", None, signal.SIGSEGV),
+        ("kill -PIPE $$", None, signal.SIGPIPE),
+        ("kill 0; sleep 5", None, signal.SIGTERM),
+    ],
+)
+def test_the_end_is_recorded_exactly(bench, script, code, number):
+    record = bench.run(script)
+    assert (record["code"], record["signal"], record["reason"]) == (code, number, None)
+    assert record["seconds"] >= 0
+    assert record["cpu"] >= 0
+    assert record["peak"] > 0
+    assert record["leftovers"] == 0
+
+
+def test_the_program_finds_an_ordinary_process(bench):
+    request = bench.request("cat; grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd; umask; nice; pwd")
+    before = os.umask(0o027)
+    try:
+        bench.launch(request)  # also starts the launcher, which keeps the umask
+    finally:
+        os.umask(before)
+    bench.record(request)
+    *signals, stdin, stdout, stderr, listing, umask, nice, folder = bench.text(request).splitlines()
+    # Signals 32 and 33 are the C library's own: what it inherits of them nobody can change.
+    assert [int(line.split()[1], 16) & 0x7FFFFFFF for line in signals] == [0, 0]
+    assert [stdin, stdout, stderr, listing] == ["0", "1", "2", "3"]
+    assert umask == "0027"
+    assert nice == str(os.nice(0))
+    assert folder == request["cwd"]
+
+
+def test_it_has_its_own_session(bench):
+    request = bench.request("cut -d' ' -f1,5,6 /proc/$$/stat")
+    answer = bench.launch(request)
+    bench.record(request)
+    pid, group, session = bench.text(request).split()
+    assert pid == group == session
+    assert int(pid) != answer["pid"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"argv": ["no-such-program"]}, "'no-such-program' cannot be executed: No such file or directory"),
+        ({"argv": ["/etc/passwd"]}, "'/etc/passwd' cannot be executed: Permission denied"),
+        (
+            {"cwd": "/no/such/folder"},
+            "its working folder '/no/such/folder' cannot be entered: No such file or directory",
+        ),
+        ({"argv": ["a\0b"]}, "'a\\x00b' cannot be executed: execve: embedded null character in path"),
+    ],
+)
+def test_what_cannot_be_started_is_answered_and_recorded(bench, changes, sentence):
+    request = bench.request("exit 0", **changes)
+    answer = bench.launch(request)
+    assert (answer["event"], answer["message"]) == ("error", sentence)
+    record = bench.record(request)
+    assert (record["reason"], record["message"]) == ("start", sentence)
+
+
+def test_a_script_without_interpreter_line_says_so(bench, folder):
+    script = folder / "script"
+    script.write_text("echo hi\n")
+    script.chmod(0o755)
+    assert "has no #! line" in bench.launch(bench.request(argv=[str(script)]))["message"]
+
+
+def test_trouble_before_the_start_is_answered_and_nothing_has_begun(bench):
+    request = bench.request("exit 0", stdout="/no/such/folder/log")
+    answer = bench.launch(request)
+    assert answer["event"] == "error"
+    assert "No such file or directory: '/no/such/folder/log'" in answer["message"]
+    assert not Path(request["control"], "started").exists()
+    missing = bench.request("exit 0", control="/no/such/folder")
+    assert bench.launch(missing)["event"] == "error"
+
+
+def test_an_attempt_begins_once(bench):
+    request = bench.request("echo run >> ../count; sleep 0.1")
+    answers = bench.launcher.launch([request, {**request, "id": "again"}])
+    assert sorted(answer["event"] for answer in answers.values()) == ["claimed", "started"]
+    bench.record(request)
+    assert bench.launch({**request, "id": "later"})["event"] == "claimed"
+    assert Path(request["cwd"], "../count").read_text() == "run\n"
+
+
+@pytest.mark.slow
+def test_a_wall_limit_ends_a_tree_that_hides_and_ignores_sigterm(bench, gone):
+    request = hiders(bench, "ignorer()", timeout=0.5)
+    bench.launch(request)
+    record = bench.record(request)
+    assert (record["reason"], record["signal"], record["code"]) == ("timeout", signal.SIGKILL, None)
+    assert record["seconds"] >= 0.8  # the limit and the grace
+    gone(pids_of(request))
+
+
+def test_what_a_program_leaves_behind_is_killed_and_counted(bench, gone):
+    request = hiders(bench, "os._exit(3)")
+    bench.launch(request)
+    record = bench.record(request)
+    assert (record["code"], record["reason"]) == (3, None)
+    assert record["leftovers"] >= 6
+    gone(pids_of(request))
+
+
+def test_a_polite_program_ends_within_its_grace(bench):
+    record = bench.run("trap 'exit 5' TERM; while :; do sleep 0.01; done", timeout=0.1, grace=20)
+    assert (record["reason"], record["code"]) == ("timeout", 5)
+    assert record["seconds"] < 20
+
+
+def test_a_suspended_program_is_ended(bench):
+    record = bench.run("trap 'exit 5' TERM; kill -STOP $$", timeout=0.1, grace=20)
+    assert (record["reason"], record["code"]) == ("timeout", 5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_the_supervisor_stops_the_tree(bench, number):
+    request = bench.request("sleep 600 & wait")
+    os.kill(bench.launch(request)["pid"], number)
+    record = bench.record(request)
+    assert (record["reason"], record["signal"]) == ("stop", signal.SIGTERM)
+
+
+HOLDS = """
+import os, time
+for _ in range(3):
+    if os.fork() == 0: break
+held = bytearray({})
+held[::4096] = b"x" * len(held[::4096])
+time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_a_memory_limit_counts_the_whole_tree(bench):
+    request = bench.request(argv=[sys.executable, "-c", HOLDS.format(50 * 2**20)], memory=120 * 2**20)
+    bench.launch(request)
+    record = bench.record(request)
+    assert record["reason"] == "memory"
+    assert record["peak"] > 120 * 2**20
+
+
+@pytest.mark.slow
+def test_shared_pages_are_counted_once(bench):
+    shared = "held = bytearray(60 * 2**20); held[::4096] = b'x' * len(held[::4096])\n"
+    wait = "import os, time\nfor _ in range(3):\n    if os.fork() == 0: break\ntime.sleep(0.7)"
+    request = bench.request(argv=[sys.executable, "-c", shared + wait], memory=120 * 2**20)
+    bench.launch(request)
+    record = bench.record(request)
+    assert (record["code"], record["reason"]) == (0, None)
+
+
+def test_output_is_cut_counted_and_said(bench):
+    request = bench.request("yes | head -c 300000; echo short >&2", output=1000)
+    bench.launch(request)
+    record = bench.record(request)
+    assert record["code"] == 0
+    assert record["stdout"] == {"seen": 300_000, "cut": 299_000}
+    assert record["stderr"] == {"seen": 6, "cut": 0}
+    assert bench.text(request) == (
+        "y\n" * 500 + "\n[runwright: 299000 bytes of output were cut: beyond the limit of 1000 bytes]\n"
+    )
+    assert bench.text(request, "stderr") == "short\n"
+
+
+@pytest.mark.parametrize("output", [None, 1000])
+def test_both_streams_may_share_a_file_that_is_appended_to(bench, folder, output):
+    log = folder / "log"
+    log.write_text("before\n")
+    record = bench.run("echo out; echo err >&2", stdout=str(log), stderr=str(log), output=output)
+    assert record["code"] == 0
+    assert log.read_text() == "before\nout\nerr\n"
+    assert ("stdout" in record) == (output is not None)
+
+
+def test_a_stream_without_a_file_is_thrown_away(bench):
+    assert bench.run("echo x; echo y >&2", stdout=None, stderr=None)["code"] == 0
+
+
+def test_a_disk_that_is_full_of_output_does_not_end_the_program(bench):
+    record = bench.run("yes | head -c 100000; exit 4", stdout="/dev/full")
+    assert (record["code"], record["stdout"]) == (4, {"seen": 100_000, "cut": 100_000})
+
+
+def test_a_program_may_remove_its_working_folder(bench):
+    record = bench.run("rm -rf ../*; exit 6")
+    assert record["code"] == 6
+
+
+def test_a_program_that_removes_the_control_folder_leaves_no_record_and_no_process(bench, gone, happens):
+    request = bench.request("rm -rf ../../control; echo $$ > pids; sleep 600")
+    answer = bench.launch(request)
+    happens(lambda: Path(request["cwd"], "pids").exists() and pids_of(request), "the removal")
+    os.kill(answer["pid"], signal.SIGTERM)
+    gone([answer["pid"], *pids_of(request)])
+    assert restart_rule(request["control"]) == Absent()
+
+
+def test_an_exit_record_survives_a_removed_placeholder(bench):
+    assert bench.run("rm ../../control/*/exit.tmp; exit 8")["code"] == 8
+
+
+def test_a_renamed_run_directory_gets_the_record(bench, folder):
+    request = bench.request("read line; exit 9")
+    child = bench.request("while [ ! -e ../go ]; do sleep 0.01; done; exit 9")
+    bench.launch(request)
+    bench.launch(child)
+    moved = folder / "moved"
+    (folder / "control").rename(moved)
+    Path(child["cwd"], "../go").touch()
+    record = bench.record({"control": str(moved / child["id"])})
+    assert record["code"] == 9
+
+
+@pytest.fixture
+def channel():
+    ours, theirs = socket.socketpair()
+    yield ours, theirs
+    ours.close()
+    theirs.close()
+
+
+def test_a_channel_is_handed_over_and_its_end_ends_the_tree(bench, channel, gone):
+    ours, theirs = channel
+    request = hiders(bench, 'os.write(int(os.environ["RUNWRIGHT_CHANNEL"]), b"hello"); ignorer()', channel=True)
+    answer = bench.launch(request, theirs.fileno())
+    theirs.close()
+    assert ours.recv(5) == b"hello"
+    ours.close()  # as the kernel does when the driver dies
+    record = bench.record(request)
+    assert record["reason"] == "driver"
+    gone([answer["pid"], *pids_of(request)])
+
+
+@pytest.mark.parametrize(
+    ("says", "reason"),
+    [
+        ("begin 0.2 0", "timeout"),
+        ("begin 0 100000", "memory"),
+        ("begin 60 0\\nend\\nbegin 0 0", None),
+        ("nonsense\\nbegin x y", None),
+    ],
+)
+@pytest.mark.slow
+def test_a_program_with_a_channel_sets_limits_for_a_while(bench, channel, says, reason):
+    request = bench.request(f"printf '{says}\\n' >&$RUNWRIGHT_LIMITS; sleep 0.6; exit 2", channel=True)
+    bench.launch(request, channel[1].fileno())
+    record = bench.record(request)
+    assert (record["reason"], record["code"]) == (reason, 2 if reason is None else None)
+
+
+def test_the_death_of_the_supervisor_is_the_death_of_the_tree(bench, kill, gone, happens):
+    request = hiders(bench, "ignorer()")
+    answer = bench.launch(request)
+    happens(lambda: Path(request["cwd"], "pids").exists() and len(pids_of(request)) >= 7, "the start of the tree")
+    kill(answer["pid"])
+    gone([answer["pid"], *pids_of(request)])
+    found = restart_rule(request["control"])
+    assert isinstance(found, Vanished)
+    assert found.reason == "its supervisor was killed, and with it whatever could have recorded the end"
+
+
+def test_supervisors_outlive_the_launcher(bench, kill, gone):
+    request = bench.request("while [ ! -e ../go ]; do sleep 0.01; done; exit 3")
+    bench.launch(request)
+    launcher = bench.launcher.pid
+    kill(launcher)
+    gone([launcher])
+    assert bench.run("exit 4")["code"] == 4  # by a new launcher
+    assert bench.launcher.pid != launcher
+    Path(request["cwd"], "../go").touch()
+    assert bench.record(request)["code"] == 3
+
+
+def test_the_launcher_leaves_with_its_last_trial(bench, gone):
+    request = bench.request("while [ ! -e ../go ]; do sleep 0.01; done")
+    bench.launch(request)
+    launcher = bench.launcher.pid
+    bench.launcher.close()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(launcher, number)
+    found = restart_rule(request["control"])
+    assert isinstance(found, Adopted)
+    found.process.close()
+    Path(request["cwd"], "../go").touch()
+    bench.record(request)
+    gone([launcher])
+
+
+def test_many_at_once_with_long_environments(bench):
+    requests = [bench.request(f"exit {number % 100}", env={"LONG": "x" * 100_000}) for number in range(40)]
+    answers = bench.launcher.launch(requests)
+    assert {answer["event"] for answer in answers.values()} == {"started"}
+    assert [bench.record(request)["code"] for request in requests] == [number % 100 for number in range(40)]
+
+
+def test_an_unread_pipe_of_answers_holds_nobody_up(bench, happens):
+    requests = [bench.request("exit 0") for _ in range(20)]
+    bench.launcher.launch(requests)
+    for request in requests:
+        bench.record(request)
+    events = []
+    happens(lambda: events.extend(bench.launcher.events()) or len(events) >= 1, "an exit event")
+    assert {event["event"] for event in events} == {"exit"}
+
+
+def test_supervisors_are_named_and_small(bench):
+    request = bench.request("sleep 600")
+    pid = bench.launch(request)["pid"]
+    assert Path(f"/proc/{pid}/comm").read_text() == "rw-supervisor\n"
+    facts = dict(line.split(":") for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    private = sum(int(facts[name].split()[0]) for name in ("Private_Clean", "Private_Dirty"))
+    assert private < 3 * 1024
+    os.kill(pid, signal.SIGTERM)
+    bench.record(request)
+
+
+FULL_DISK = """
+import json, os, sys
+from pathlib import Path
+from runwright.process.client import Launcher
+from runwright.process.adoption import restart_rule, Adopted
+import select
+root = Path(sys.argv[1])
+work, control = root / "work", root / "control"
+work.mkdir(); control.mkdir()
+request = {"id": "1", "argv": ["sh", "-c", "dd if=/dev/zero of=fill bs=4096; exit 5"], "env": dict(os.environ),
+           "cwd": str(work), "control": str(control), "stdout": None, "stderr": None}
+launcher = Launcher()
+assert launcher.launch([request])["1"]["event"] == "started"
+found = restart_rule(control)
+if isinstance(found, Adopted):
+    select.select([found.process], [], [], 30)
+record = json.loads((control / "exit").read_text())
+full = root / "full"
+full.mkdir()
+answer = launcher.launch([{**request, "id": "2", "control": str(full)}])["2"]
+launcher.close()
+print(json.dumps([record["code"], answer["event"], sorted(os.listdir(full))]))
+"""
+
+
+@pytest.mark.slow
+def test_a_full_disk_prevents_a_start_but_not_the_record_of_an_end(folder):
+    import subprocess
+
+    disk = folder / "disk"
+    disk.mkdir()
+    inside = 'mount -t tmpfs -o size=256k none "$1" && exec "$2" -c "$3" "$1"'
+    command = ["unshare", "-rm", "sh", "-c", inside, "sh", str(disk), sys.executable, FULL_DISK]
+    if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("a file system of our own cannot be mounted here")
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    code, event, left = json.loads(done.stdout)
+    assert (code, event) == (5, "error")
+    assert "started" not in left
