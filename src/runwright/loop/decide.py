@@ -5,6 +5,8 @@ They read index sets only, never all trials, so that a turn costs what has chang
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from runwright.events import DeployStarted, ExperimentEnded, GaveUp, RetryPlanned, StopRequested
@@ -135,9 +137,17 @@ def timeouts(state: State, timeout: float | None, now: float) -> list[StopReques
     return found
 
 
-def next_deadline(state: State, policy: Policy, timeout: float | None) -> float | None:
-    """When something must be decided even if nothing happens; None: never."""
-    times = [state.delayed[0][0]] if state.delayed else []
+def next_deadline(state: State, policy: Policy, timeout: float | None, now: float) -> float | None:
+    """When something must be decided even if nothing happens; None: never.
+
+    Args:
+        state: The experiment.
+        policy: What the user decided.
+        timeout: The limit that the engine sees to.
+        now: Time of the latest turn. A retry that was due then found no free slot: no time to come will give it one.
+    """
+    after = bisect_right(state.delayed, now, key=itemgetter(0))
+    times = [not_before for not_before, _ in state.delayed[after : after + 1]]
     if timeout is not None:
         for index, since in state.running.items():
             if index not in state.stopping:

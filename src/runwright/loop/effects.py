@@ -28,7 +28,8 @@ class Effects:
         runner: Does it.
 
     Attributes:
-        unresolved: Attempts of an earlier driver of which the runner has not yet said what became of them.
+        unresolved: Attempts of which the runner has not yet said what became of them: of an earlier driver, or their
+            submission failed.
         resend: Attempts that never started and are sent again under the same number.
         to_stop: Attempts that are to be stopped with the next `act`.
     """
@@ -58,8 +59,8 @@ class Effects:
             self._stop()
         if deployments or self.resend:
             indices = [*sorted(self.resend), *(intent.trial for intent in deployments)]
-            self.resend.clear()
             self._deploy([self._state.trials[index] for index in indices])
+            self.resend.clear()
 
     def _stop(self) -> None:
         for index in sorted(self.to_stop):
@@ -102,13 +103,17 @@ class Effects:
         error = self._runner.submit_errors.pop(trial.index, None)
         why = "the runner did not say why" if error is None else f"{error}" or type(error).__name__
         if self._runner.traits.survives_driver:
-            found = self._runner.reattach([trial]).get(trial.index)
+            found = self._find([trial]).get(trial.index)
+            if found is None:  # another attempt could be a second evaluation beside it
+                self.unresolved.add(trial.index)
+                self._recorder.note(
+                    f"it could not be started, and whether it exists is not known yet: {why}", trial.index
+                )
+                return
             if isinstance(found, (Following, Ended)):  # it was submitted after all
                 self._deployed(trial, found.metadata, now)
                 return
-            if found is None:
-                why += "; and what became of it is not known"
-            elif isinstance(found, Lost):
+            if isinstance(found, Lost):
                 why += f"; {found.reason}"
         result = Result.failed(FailureKind.SUBMIT_ERROR, f"it could not be started: {why}")
         self._recorder.record(ev.Finished(now, trial.index, trial.attempt, result))
@@ -118,18 +123,21 @@ class Effects:
     def reattach(self, now: float) -> None:
         """Ask what became of the attempts that an earlier driver started."""
         trials = [self._state.trials[index] for index in sorted(self.unresolved)]
-        try:
-            answers = self._runner.reattach(trials)
-        except Exception as error:  # noqa: BLE001  (an outage is no verdict about any trial)
-            self._recorder.note(
-                f"asking after running trials failed and is tried again: {type(error).__name__}: {error}"
-            )
-            return
+        answers = self._find(trials)
         for trial in trials:
             answer = answers.get(trial.index)
             if answer is not None:
                 self.unresolved.discard(trial.index)
                 self._reattached(trial, answer, now)
+
+    def _find(self, trials: Sequence[BaseTrial]) -> dict[int, Reattachment]:
+        try:
+            return self._runner.reattach(trials)
+        except Exception as error:  # noqa: BLE001  (an outage is no verdict about any trial)
+            self._recorder.note(
+                f"asking after running trials failed and is tried again: {type(error).__name__}: {error}"
+            )
+            return {}
 
     def _reattached(self, trial: BaseTrial, answer: Reattachment, now: float) -> None:
         if isinstance(answer, NeverStarted):

@@ -63,12 +63,14 @@ class Engine:
         self._effects = Effects(recorder, runner)
         self._changed: set[int] | None = None
         self._next_full_poll = self.clock.now() + FULL_POLL_EVERY
+        self._turned = self.clock.now()
 
     # The turn.
 
     def turn(self) -> None:
         """Do one turn. Never waits, except for what the optimizer and an inline runner take."""
         now, recorder = self.clock.now(), self.recorder
+        self._turned = now
         if self._effects.unresolved:
             self._effects.reattach(now)
             self._changed = None
@@ -99,10 +101,11 @@ class Engine:
             until: Time at which to return at the latest; None: when something must be decided.
         """
         state, outages = self.state, self._observer.outages
-        if state.undecided or (self.exhausted and not state.live and state.stop_reason is None):
+        idle = not (state.live or state.ready or state.delayed)
+        if state.undecided or (self.exhausted and idle and state.stop_reason is None):
             self._changed = None if outages else set()
             return  # the next turn has something to decide already
-        deadline = decide.next_deadline(state, self.policy, self._timeout)
+        deadline = decide.next_deadline(state, self.policy, self._timeout, self._turned)
         times = [time for time in (until, deadline) if time is not None]
         now = self.clock.now()
         if outages:
@@ -154,7 +157,7 @@ class Engine:
         """Ask for what fills the free slots, and say which candidates start."""
         if self.holding or self.state.stop_reason is not None:
             return []
-        capacity = 1 if self._runner.traits.inline else self._runner.poll_available_capacity()
+        capacity = 1 if self._runner.traits.inline else self._observer.capacity()
         if capacity != decide.UNLIMITED:
             capacity = max(0, capacity - self._effects.uncounted)
         free = decide.free_slots(self.state, self.policy, capacity)
@@ -210,6 +213,9 @@ class Engine:
         """Record the intent to stop a trial; the next `turn` acts on it. A trial that has ended is left alone."""
         state, now = self.state, self.clock.now()
         trial = state.trials[index]
+        if index in state.undecided:
+            for verdict in decide.verdicts(state, self.policy, now):
+                self.recorder.record(verdict)
         if index in state.staged or index in state.running:
             if index not in state.stopping or cause is StopCause.USER:
                 self.recorder.record(ev.StopRequested(now, index, trial.attempt, cause, reason))

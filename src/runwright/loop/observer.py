@@ -43,12 +43,12 @@ class Observer:
         """Poll live trials and record what is found; say whether an attempt ended."""
         live = {trial.index: trial for trial in trials}
         if not live:
+            self.outages = 0
             return False
         try:
             polled = self._runner.poll_trial_status(list(live.values()))
         except Exception as error:  # noqa: BLE001  (whatever a plug-in raises)
-            self.outages += 1
-            self._recorder.note(f"polling failed and is tried again: {type(error).__name__}: {error}")
+            self._outage(f"polling failed and is tried again: {type(error).__name__}: {error}")
             return False
         outages, self.outages, ended = self.outages, 0, False
         for status, indices in polled.items():
@@ -58,6 +58,18 @@ class Observer:
         if self.outages:
             self.outages += outages
         return ended
+
+    def capacity(self) -> int:
+        """Return how many more attempts the runner takes; none while it cannot say."""
+        try:
+            return self._runner.poll_available_capacity()
+        except Exception as error:  # noqa: BLE001  (whatever a plug-in raises)
+            self._outage(f"asking for capacity failed and is tried again: {type(error).__name__}: {error}")
+            return 0
+
+    def _outage(self, message: str, trial: int | None = None) -> None:
+        self.outages += 1
+        self._recorder.note(message, trial)
 
     def _take(self, trial: BaseTrial, status: TrialStatus, now: float) -> bool:
         """Take in one polled status; say whether the attempt ended."""
@@ -73,8 +85,7 @@ class Observer:
             tries = self._fetch_errors[trial.index] = self._fetch_errors.get(trial.index, 0) + 1
             why = f"its result could not be fetched: {type(error).__name__}: {error}"
             if tries < FETCH_TRIES:
-                self.outages += 1
-                self._recorder.note(why, trial.index)
+                self._outage(why, trial.index)
                 return False
             result = Result.failed(FailureKind.LOST, why)
         if self._fetch_errors:
@@ -100,8 +111,15 @@ class Observer:
         if cause is StopCause.USER or status in (TrialStatus.ABANDONED, TrialStatus.STALE):
             return ev.Stopped(now, index, attempt, TrialStatus.ABANDONED, reason, result)
         if failure is None:
-            failure = Failure(FailureKind.CRASHED, self._runner.poll_exception(trial) or "it gave no reason")
+            failure = Failure(FailureKind.CRASHED, self._why(trial))
         return ev.Finished(now, index, attempt, replace(result, arms={}, failure=failure))
+
+    def _why(self, trial: BaseTrial) -> str:
+        """Say why an attempt failed whose result does not."""
+        try:
+            return self._runner.poll_exception(trial) or "it gave no reason"
+        except Exception as error:  # noqa: BLE001  (whatever a plug-in raises)
+            return f"it gave no reason, and asking for it failed: {type(error).__name__}: {error}"
 
     def _checked(self, trial: BaseTrial, result: Result) -> Result:
         """Return the result, or the failure that it is no result."""

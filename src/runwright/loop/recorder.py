@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from runwright import events as ev
+from runwright.errors import JournalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ class Recorder:
         self._on_commit = on_commit
         self._pending: list[ev.Event] = []
         self._said: set[str] = set()
+        self._torn = False
 
     @property
     def pending(self) -> bool:
@@ -48,19 +50,43 @@ class Recorder:
         return bool(self._pending)
 
     def record(self, event: ev.Event) -> None:
-        """Apply an event; it is durable after the next `commit`."""
+        """Apply an event; it is durable after the next `commit`.
+
+        Raises:
+            JournalError: An earlier `record` or `commit` was cut short.
+        """
+        if self._torn:
+            self._refuse()
+        self._torn = True
         self.state.apply(event)
         self._pending.append(event)
+        self._torn = False
 
     def commit(self) -> None:
-        """Make everything recorded so far durable, in one transaction."""
+        """Make everything recorded so far durable, in one transaction.
+
+        Raises:
+            JournalError: It cannot be, or an earlier `record` or `commit` was cut short.
+        """
+        if self._torn:
+            self._refuse()
         if not self._pending:
             return
+        self._torn = True
         events, self._pending = self._pending, []
         self.commits += 1
         self._journal.append(events)
+        self._torn = False
         if self._on_commit is not None:
             self._on_commit(events)
+
+    @staticmethod
+    def _refuse() -> NoReturn:
+        """Nothing may follow what was cut short: the journal may lack what the state has, and would contradict itself.
+
+        Ctrl-C can strike between any two steps of `record` and `commit`, and an append may fail.
+        """
+        raise JournalError("what happened could not be recorded; open the experiment anew to go on from the journal")
 
     def note(self, message: str, trial: int | None = None) -> None:
         """Record something worth saying, once."""
