@@ -33,7 +33,15 @@ def seeded(x, seed, instance, budget):
 
 def where(x):
     print("slot")
-    return {"y": x, "info": {"pid": os.getpid(), "session": os.getsid(0), "path": sys.path[0]}}
+    return {
+        "y": x,
+        "info": {
+            "pid": os.getpid(),
+            "session": os.getsid(0),
+            "path": sys.path[0],
+            "slot": os.environ["RUNWRIGHT_SLOT"],
+        },
+    }
 
 
 def ways_to_die(x):

@@ -72,7 +72,7 @@ class PoolWorker:
         return {
             "id": self.id,
             "argv": [sys.executable, *flags, "-P", _WORKER_FILE],
-            "env": os.environ | {BEGAN_PATH: str(self._folder / BEGAN)},
+            "env": os.environ | {BEGAN_PATH: str(self._folder / BEGAN), "RUNWRIGHT_SLOT": str(self.slot)},
             "cwd": os.getcwd(),
             "control": str(self._folder),
             "stdout": str(self.log),
