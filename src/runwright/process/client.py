@@ -88,7 +88,7 @@ class Launcher:
 
         Raises:
             SubmitError: No launcher can be started, or two in a row died.
-            UsageError: The launcher refuses to preload.
+            UsageError: The launcher refuses to preload; `preload` says so earlier.
         """
         # A serial number tells an answer from a late word about an earlier request of the same id.
         unanswered = {next(_serials): request for request in requests}
@@ -106,6 +106,26 @@ class Launcher:
                 f"{sys.executable} whole?"
             )
         return answers
+
+    def preload(self) -> None:
+        """Start the launcher and wait until it has imported what trials need; without a preload, do nothing.
+
+        Raises:
+            UsageError: It refuses: the import fails, or leaves threads behind.
+            SubmitError: It died over it.
+        """
+        if self._preload is None or self._pid != 0:
+            return
+        self._start()
+        poller = select.poll()
+        poller.register(self._answers, select.POLLIN)
+        while not (news := self._read()):
+            ready = poller.poll()  # as long as an import takes; the end of the launcher is seen here too
+            if ready[0][1] == select.POLLHUP:
+                self.close()
+                raise SubmitError(f"preload: the import of {self._preload} ended the process")
+        for answer in news:
+            self._take(answer, {}, {})
 
     def events(self) -> list[Json]:
         """Return what supervisors have said since (``exit``), without waiting."""

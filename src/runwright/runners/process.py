@@ -119,6 +119,7 @@ class ProcessRunner(Runner):
                 "a process runner needs a run directory, because its trials outlive the driver; give directory=..."
             )
         self.check(context.experiment)
+        self._launcher.preload()
         super().open(context)
         if self._live is None:
             self._live = LiveAttempts()
