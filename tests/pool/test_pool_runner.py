@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,31 @@ def supervisor(folder):
 
     with (folder / LOCK).open("r+b") as file:
         return lock_holder(file.fileno())
+
+
+def test_a_worker_that_cannot_be_replaced_is_a_submit_error(drive, tmp_path, monkeypatch, gone):
+    d = drive("where", tmp_path)
+    pid = d.evaluate(0, 0.5).additional_info["pid"]
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/no/such/python")
+        os.kill(pid, signal.SIGSTOP)
+        d.run(1, 0.5)
+        os.kill(pid, signal.SIGKILL)
+        failure = d.result(1)[1].failure
+        assert failure.kind is FailureKind.SUBMIT_ERROR
+        assert "'/no/such/python' cannot be executed" in failure.message
+        with pytest.raises(SubmitError, match="a worker of the pool could not be started: '/no/such/python'"):
+            d.runner.run(d.trial(2, 0.5))
+        assert list((tmp_path / "control").glob("worker-*/")) == []
+    assert d.evaluate(3, 0.5).failure is None
+
+
+def test_a_log_that_cannot_be_kept_costs_no_result(drive, tmp_path):
+    d = drive("talk", tmp_path)
+    (tmp_path / "control" / "0.1.log").mkdir()
+    result = d.evaluate(0, 0.75)
+    assert result.failure.message == "ValueError: after talking"
+    assert "the output could not be kept" in result.additional_info["log"]
 
 
 # Stops and limits.

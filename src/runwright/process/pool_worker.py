@@ -92,6 +92,7 @@ class PoolWorker:
             with contextlib.suppress(ProcessLookupError):  # it has ended already: the channel says so
                 self._pidfd = os.pidfd_open(answer["pid"])
             return None
+        self.gone = True
         self.close()
         return "the launcher did not answer" if answer is None else str(answer.get("message", answer["event"]))
 
