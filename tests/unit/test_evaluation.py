@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -22,6 +23,11 @@ from runwright.result import Failure, Result
 from runwright.status import FailureKind
 
 POINT = {"x": 0.5, "z": 2.0}
+
+
+def named(value):
+    """Name a test: without addresses, so that every process collects the same names."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def experiment(**objectives):
@@ -62,7 +68,7 @@ def returning(value, **fields):
         (SimpleNamespace(metric_names=["y"], means=np.array([3.0]), cov=np.array([[4.0]])), (3.0, 2.0)),
         (Result(arms={"any": {"y": (1.0, None)}}), (1.0, None)),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_accepted(value, expected):
     result = returning(value)
@@ -105,7 +111,7 @@ def test_accepted(value, expected):
         (Result(arms={"a": {"y": (1.0, None)}}, additional_info={"k": object()}), "additional_info"),
         (Result(arms={"a": {"y": (1.0, None)}}, additional_info=[1]), "additional_info"),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_refused_by_a_sentence(value, sentence):
     result = returning(value)
@@ -379,7 +385,7 @@ def hidden(parameters):
 hidden_original, hidden = hidden, functools.wraps(hidden)(lambda parameters: 1.0)
 
 
-@pytest.mark.parametrize("function", [one_mapping, Holder.plain, Holder.made, math.sin], ids=repr)
+@pytest.mark.parametrize("function", [one_mapping, Holder.plain, Holder.made, math.sin], ids=named)
 def test_a_reference_leads_back(function):
     reference = FunctionReference.of(function)
     assert FunctionReference.of(reference.text) == reference
