@@ -11,7 +11,11 @@ import subprocess
 import sys
 import termios
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from runwright.journal import read_events
+from runwright.report import rows
+from runwright.state import State
 
 if TYPE_CHECKING:
     import signal
@@ -104,6 +108,10 @@ class Workplace:
         driver = Driver([str(word) for word in words], self.path, **kwargs)  # type: ignore[arg-type]
         self.drivers.append(driver)
         return driver
+
+    def trials(self, name: str) -> list[dict[str, Any]]:
+        """Return the trials of a run in the export format."""
+        return rows(State.of(read_events(self.path / "runs" / name / "journal.sqlite")))
 
     def call(self, *words: object, status: int = 0, **kwargs: object) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ def place(tmp_path):
 
 
 def trials(place, file):
-    return json.loads(place.call("export", file, "--format", "json").stdout)
+    return place.trials(Path(file).stem)
 
 
 # To the end.
@@ -249,7 +250,7 @@ def test_fresh_keeps_the_old_directories(place):
     assert "the old run is kept in runs/again.old-1" in place.call("run", file, "--fresh").stdout
     assert "the old run is kept in runs/again.old-2" in place.call("run", file, "--fresh").stdout
     assert sorted(path.name for path in (place.path / "runs").iterdir()) == ["again", "again.old-1", "again.old-2"]
-    assert len(trials(place, "runs/again.old-1")) == 2
+    assert len(place.trials("again.old-1")) == 2
 
 
 def test_fresh_touches_no_folder_that_is_no_run_directory(place):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from runwright.cli.feed import Feed
 from runwright.clock import monotonic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from runwright.events import Event
     from runwright.state import State
@@ -100,6 +100,21 @@ def silence(stream: TextIO) -> None:
         pass  # a stream without a descriptor holds nothing back
     finally:
         os.close(nowhere)
+
+
+@contextmanager
+def getting_ready(out: TextIO, *, show: bool) -> Iterator[None]:
+    """Tell a terminal that the start takes a moment: an evaluation may import large libraries. Gone afterwards."""
+    show = show and on_terminal(out)
+    if show:
+        out.write("getting ready …")
+        out.flush()
+    try:
+        yield
+    finally:
+        if show:
+            out.write("\r\x1b[K")
+            out.flush()
 
 
 def on_terminal(stream: TextIO) -> bool:

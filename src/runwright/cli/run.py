@@ -48,9 +48,12 @@ def command(
     Exit status: 0 done, 1 the experiment failed (too many failures, or no trial completed), 2 bad usage or a bad
     file, 130 interrupted (by a signal, or by `runwright stop`).
     """
+    from runwright.cli.progress import getting_ready
     from runwright.config import load
 
-    setup = load(file)
+    setup = load(file, check=False)
+    with getting_ready(sys.stderr if as_json else sys.stdout, show=not quiet):
+        setup.check()
     place = directory or setup.directory
     if fresh:
         aside = set_aside(place)
@@ -158,7 +161,7 @@ class _Run:
             ("results", place),
             ("table", command_line("export", place, "-o", "results.csv")),
             ("status", command_line("status", place)),
-            ("a trial", "" if example is None else command_line("story", place, example)),
+            ("story", "" if example is None else command_line("story", place, example)),
             ("go on", "" if finished else command_line(*self.again)),
         )
         return status
