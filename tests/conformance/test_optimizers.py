@@ -43,6 +43,7 @@ class _Optuna(OptimizerSuite):
         return [HUGE, AIMLESS]
 
 
+@pytest.mark.slow
 class TestOptunaRandom(_Optuna):
     make_optimizer = optuna_optimizer("random")
 

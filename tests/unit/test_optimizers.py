@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from runwright import Experiment, Float, TrialStatus, UsageError
+from runwright import Experiment, Float, TrialStatus, UsageError, optimizers
 from runwright.optimizer import Asked, Attached, Exhausted, Observation, Suggestion, feed, replay
 from runwright.optimizers import OptunaOptimizer, RandomOptimizer, create, kinds
 
@@ -47,6 +47,11 @@ def test_what_there_is_not_is_said(kind, settings, message):
     with pytest.raises(UsageError) as caught:
         create(kind, **settings)
     assert str(caught.value) == message
+
+
+def test_a_name_that_is_none_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'GridOptimizer'"):
+        optimizers.GridOptimizer  # noqa: B018
 
 
 @pytest.fixture

@@ -128,6 +128,7 @@ def test_gp_without_torch_says_which_extra_brings_it():
         OptunaOptimizer("gp")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_printed_logged_or_warned_and_global_settings_stay(name, capfd):
     level = optuna.logging.get_verbosity()

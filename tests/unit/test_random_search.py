@@ -5,7 +5,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runwright import Choice, Experiment, Float, Int, UsageError
@@ -50,7 +50,9 @@ def parameters(draw):
     return Int(low, high, log=kind == "log int")
 
 
+@pytest.mark.slow
 @given(st.lists(parameters(), min_size=1, max_size=9), st.integers(0, LARGEST), st.integers(0, 2**40))
+@settings(deadline=None, derandomize=True)
 def test_points_are_within_bounds_and_of_the_right_type(space, seed, index):
     space = {f"p{number}": parameter for number, parameter in enumerate(space)}
     point = ready(space, seed).ask(index).parameters

