@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -317,7 +319,7 @@ def test_reattach_says_what_became_of_each(driver, kill, gone):
     assert found == {
         0: Ended(metadata[0]),
         1: Following(metadata[1]),
-        2: Lost(reason, "trials/2/1"),
+        2: Lost(reason, "trials/2/1/stderr.log"),
         4: NeverStarted(),
     }
     gone([metadata[3]["pid"]])  # nobody asked for these parameters
@@ -528,6 +530,54 @@ def test_what_cannot_work_is_refused_before_the_first_trial(driver, arguments, s
         driver.open(**arguments)
     assert sentence in str(error.value)
     assert list(driver.folder.iterdir()) == []
+
+
+def test_more_workers_than_open_files_are_refused(driver):
+    with pytest.raises(rw.UsageError, match="raise it with: ulimit -n 100000100"):
+        driver.open(["true"], workers=10**8)
+
+
+def test_limits_beyond_what_the_kernel_counts(driver):
+    runner = driver.open(sh(ANSWER), limits=Limits(timeout=1e12, grace=1e12))
+    trial = driver.trial()
+    runner.run(trial)
+    assert runner.wait(1e12, driver.waker) == {0}
+    assert driver.finish(runner, trial) == {0: COMPLETED}
+
+
+def test_a_supervisor_that_is_killed_before_its_start(driver, monkeypatch):
+    """The program of an earlier attempt kills whatever the launcher forks next."""
+    runner = driver.open(sh(ANSWER))
+    trial = driver.trial()
+    monkeypatch.setattr(runner._launcher, "launch", lambda requests: {requests[0]["id"]: {"event": "gone"}})
+    with pytest.raises(SubmitError, match="its supervisor was killed before it could start anything"):
+        runner.run(trial)
+    monkeypatch.undo()
+    assert runner.reattach([trial]) == {0: NeverStarted()}
+    assert driver.result(runner, trial).failure is None
+
+
+def test_an_adopted_supervisor_that_never_starts_anything(driver, folder):
+    """Its driver died, and then it could not begin: the disk is full, say."""
+    trial = driver.trial()
+    control = folder / "control/0.1"
+    control.mkdir(parents=True)
+    holder = (
+        "import sys; from runwright.process.record import ControlFolder; "
+        "ControlFolder(sys.argv[1]).claim(); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(control)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"held\n"
+        runner = driver.open(sh(ANSWER))
+        assert isinstance(runner.reattach([trial])[0], Following)
+        assert runner.poll_trial_status([trial]) == {RUNNING: {0}}
+        process.stdin.close()
+        assert driver.finish(runner, trial) == {0: FAILED}
+    failure = runner.fetch_result(trial).failure
+    assert failure.kind.value == "submit_error"
+    assert "ended before it could start anything" in failure.message
 
 
 def test_a_run_directory_is_needed(driver):

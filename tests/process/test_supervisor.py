@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -352,6 +354,37 @@ def test_the_launcher_leaves_with_its_last_trial(bench, gone):
     gone([launcher])
 
 
+def test_nothing_that_the_driver_lets_leak_outlives_it(bench):
+    read, write = os.pipe()
+    os.set_inheritable(write, True)
+    try:
+        request = bench.request("sleep 600")
+        pid = bench.launch(request)["pid"]
+    finally:
+        os.close(write)
+    assert os.read(read, 1) == b""  # neither launcher nor supervisor nor program has it
+    os.close(read)
+    os.kill(pid, signal.SIGTERM)
+    bench.record(request)
+
+
+def test_a_driver_without_standard_streams(folder):
+    program = (
+        "import os, sys; [os.close(fd) for fd in (0, 1, 2)]\n"
+        "from runwright.process.client import Launcher; launcher = Launcher()\n"
+        "root = sys.argv[1]\n"
+        "request = {'id': '1', 'argv': ['sh', '-c', 'echo out; echo err >&2'], 'env': dict(os.environ), 'cwd': root,\n"
+        "  'control': root, 'stdout': root + '/log', 'stderr': root + '/log', 'output': None}\n"
+        "ok = launcher.launch([request])['1']['event'] == 'started'; os._exit(0 if ok else 1)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(folder)], check=False, timeout=60).returncode == 0
+    found = restart_rule(folder)
+    if isinstance(found, Adopted):
+        select.select([found.process], [], [], 30)
+        found.process.close()
+    assert (folder / "log").read_text() == "out\nerr\n"
+
+
 def test_many_at_once_with_long_environments(bench):
     requests = [bench.request(f"exit {number % 100}", env={"LONG": "x" * 100_000}) for number in range(40)]
     answers = bench.launcher.launch(requests)
@@ -407,8 +440,6 @@ print(json.dumps([record["code"], answer["event"], sorted(os.listdir(full))]))
 
 @pytest.mark.slow
 def test_a_full_disk_prevents_a_start_but_not_the_record_of_an_end(folder):
-    import subprocess
-
     disk = folder / "disk"
     disk.mkdir()
     inside = 'mount -t tmpfs -o size=256k none "$1" && exec "$2" -c "$3" "$1"'

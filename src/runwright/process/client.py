@@ -17,6 +17,7 @@ A request is a JSON object:
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import json
 import os
@@ -151,8 +152,10 @@ class Launcher:
         _reap_left()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         answers, answers_write = os.pipe2(os.O_CLOEXEC)
+        # Out of the way of the standard streams: a driver may have closed its own.
+        passed = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in (theirs.fileno(), answers_write)]
         try:
-            self._pid = self._spawn(theirs.fileno(), answers_write)
+            self._pid = self._spawn(*passed)
             self._pidfd = os.pidfd_open(self._pid)
         except OSError as error:
             ours.close()
@@ -160,7 +163,8 @@ class Launcher:
             raise SubmitError(f"the launcher of processes cannot be started: {error}") from None
         finally:
             theirs.close()
-            os.close(answers_write)
+            for fd in (answers_write, *passed):
+                os.close(fd)
         ours.setblocking(False)
         os.set_blocking(answers, False)
         self._socket, self._answers = ours, answers

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runwright.errors import SubmitError
-from runwright.process.adoption import Absent, Exited, confirm, restart_rule, unfence
+from runwright.process.adoption import Absent, Exited, Vanished, confirm, fence, restart_rule, unfence
 from runwright.process.attempt import STDERR, STDOUT, Place, placeholders, seed_of, variables
 from runwright.process.live import LiveAttempt
 from runwright.process.record import STARTED, read_record
@@ -95,6 +96,15 @@ class Deployments:
         if isinstance(found, Absent) and found.fenced:
             unfence(place.control)
         return found
+
+    def ended_unseen(self, trial: BaseTrial) -> Exited | Vanished:
+        """Return what became of an attempt whose supervisor was seen, and has left neither start nor end."""
+        control = self.place(trial).control
+        if not os.path.isdir(control):
+            return Vanished("its control folder was removed while it ran, so nobody recorded its end", {})
+        fence(control)
+        message = "its supervisor ended before it could start anything (is the disk full?)"
+        return Exited({"reason": "start", "message": message})
 
     def prepare(self, trial: BaseTrial, slot: int) -> Deployment:
         """Write what the program of an attempt reads, and the request for it.

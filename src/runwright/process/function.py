@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -77,6 +78,8 @@ def _reseed() -> None:
 
 def run(function: Callable[..., Any], folder: Path) -> int:
     """Evaluate the trial of a folder and write its result; return the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what was printed must be there when it is killed
     result = evaluate(function, read_trial(folder))
     trace = (result.additional_info or {}).get("traceback") if result.failure is not None else None
     if trace is not None:
@@ -109,6 +112,8 @@ def _write(folder: Path, result: Result) -> None:
         own["info"] = {
             key: value for key, value in (result.additional_info or {}).items() if key != "traceback"
         } or None
+    elif "info" in metrics:
+        own["info"] = result.additional_info
     elif result.additional_info:
         metrics["info"] = result.additional_info
     write_json(folder / RESULT, {**metrics, OWN: {name: value for name, value in own.items() if value is not None}})

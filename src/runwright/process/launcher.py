@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from runwright.process.answers import Answers
 from runwright.process.linux import become_subreaper, children, set_name
-from runwright.process.program import FIRST_FREE
+from runwright.process.program import FIRST_FREE, close_quietly, open_descriptors
 from runwright.process.supervisor import supervise
 from runwright.process.wire import LARGEST_REQUEST, LENGTH
 
@@ -214,13 +214,15 @@ def main(preload: Callable[[], Callable[[Any], int]] | None = None) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    for fd in open_descriptors() - {0, 1, 2}:
+        close_quietly(fd)  # whatever the driver lets its children inherit must not outlive it in us
     set_name("rw-launcher")
     become_subreaper()
     os.chdir("/")  # a launcher that outlives its driver must not hold a mount
     connection = socket.socket(fileno=_take_away(0, os.O_RDONLY))
     answers = Answers(_take_away(1, os.O_WRONLY))
     os.set_blocking(answers.fd, False)
-    own = set(map(int, os.listdir("/proc/self/fd")))
+    own = open_descriptors()
     keep: frozenset[int] = frozenset()
     call = None
     if preload is not None:
@@ -230,7 +232,7 @@ def main(preload: Callable[[], Callable[[Any], int]] | None = None) -> None:
             answers.say({}, "refused", message=f"{error}"[:1000])
             answers.flush_all()
             return
-        keep = frozenset(set(map(int, os.listdir("/proc/self/fd"))) - own)
+        keep = open_descriptors() - own
         answers.say({}, "ready")
     gc.collect()
     gc.freeze()  # a collection would touch, and so copy, every page that supervisors share with us

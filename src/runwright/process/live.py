@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import resource
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runwright.clock import monotonic
+from runwright.errors import UsageError
 from runwright.process.watch import Watch
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from runwright.process.adoption import Supervised
     from runwright.result import Json
 
+_SPARE_DESCRIPTORS = 100
+_LONGEST_WAIT = 3600.0  # epoll_wait(2) counts milliseconds in an int: 24 days
 _LATE = 1.0
 """Seconds after which a supervisor that has not ended when it should have counts as late."""
 
@@ -125,7 +129,7 @@ class LiveAttempts:
                 break
             late = self._next_deadline()
             times = [time for time in (left, None if late is None else late - monotonic()) if time is not None]
-            ended, woken = self._watch.wait(max(0.0, min(times)) if times else None)
+            ended, woken = self._watch.wait(max(0.0, min(*times, _LONGEST_WAIT)) if times else None)
             self._take(ended)
             self._press()
             if woken:
@@ -166,3 +170,17 @@ class LiveAttempts:
                 late.process.resume()  # it goes on where it stood, and needs its grace once more
                 late.time, late.woken = now + late.grace + _LATE, True
                 heapq.heappush(self._deadlines, late)
+
+
+def check_descriptors(count: int) -> None:
+    """Check that so many supervisors can be followed at once.
+
+    Raises:
+        UsageError: The process may not have as many descriptors.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and count + _SPARE_DESCRIPTORS > soft:
+        raise UsageError(
+            f"{count} workers need more open files than the limit of {soft} allows; raise it with: "
+            f"ulimit -n {count + _SPARE_DESCRIPTORS} (up to {hard}), or take fewer workers"
+        )

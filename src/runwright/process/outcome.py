@@ -55,6 +55,8 @@ class Judge:
         record = ended.record
         if record.get("damaged"):
             return _failed(FailureKind.LOST, "the record of its end cannot be read (a disk error?)", log, {})
+        if record["reason"] == "start":
+            return _failed(FailureKind.SUBMIT_ERROR, f"it could not be started: {record['message']}", None, {})
         measured = {
             "seconds": record["seconds"],
             "cpu_seconds": record["cpu"],
@@ -82,8 +84,6 @@ class Judge:
         reason, log = record["reason"], f"{place.relative}/{STDERR}"
         if reason == "stop":
             return TrialStatus.ABANDONED, Result(**measured)
-        if reason == "start":
-            return _failed(FailureKind.SUBMIT_ERROR, f"it could not be started: {record['message']}", None, {})
         limits = (read_record(place.control, STARTED) or {}).get("limits", {})
         if reason == "timeout":
             message = f"it was ended after {record['seconds']:.3g} s; the time limit is {limits.get('timeout')} s"
@@ -131,6 +131,7 @@ class Judge:
             return _failed(FailureKind.OUTPUT_LIMIT, str(error), log, measured)
         if self.function:
             _take_measures(own, measured)
+            info |= own.get("info", {})
         return TrialStatus.COMPLETED, Result(arms=arms, additional_info=info or None, **measured)
 
 

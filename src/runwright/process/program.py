@@ -18,11 +18,11 @@ FIRST_FREE = 10
 """Descriptors that are only passing through are kept from here on, out of the way of those that the program gets."""
 
 
-_ALL_SIGNALS = frozenset(signal.valid_signals())
+# Those that a supervisor handles. To block all would be as right, and slow: Python lists what was blocked before.
+_HANDLED = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD})
 # Those that Python, a driver that was started with nohup, or a supervisor have changed; to ask for each is slow.
 _CHANGED_SIGNALS = frozenset(
-    {number for number in _ALL_SIGNALS if signal.getsignal(number) is not signal.SIG_DFL}
-    | {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD}
+    {number for number in signal.valid_signals() if signal.getsignal(number) is not signal.SIG_DFL} | _HANDLED
 ) - {signal.SIGKILL, signal.SIGSTOP}
 
 
@@ -50,7 +50,7 @@ def start(
     parent = os.getpid()
     report, report_write = os.pipe2(os.O_CLOEXEC)
     # A signal between fork and exec must find neither our handlers nor our wake-up pipe.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
     try:
         pid = os.fork()
         if pid == 0:
@@ -112,16 +112,18 @@ def _arrange(descriptors: Sequence[int], report: int, keep: frozenset[int]) -> i
     report = fcntl.fcntl(report, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
     for number, fd in enumerate(high):
         os.dup2(fd, number)
-    wanted = {*range(len(high)), report, *keep}
-    for name in os.listdir("/proc/self/fd"):
-        fd = int(name)
-        if fd not in wanted:
-            close_quietly(fd)
+    for fd in open_descriptors() - {*range(len(high)), report, *keep}:
+        close_quietly(fd)
     return report
 
 
+def open_descriptors() -> frozenset[int]:
+    """Return the descriptors of this process, and the one that was needed to look."""
+    return frozenset(map(int, os.listdir("/proc/self/fd")))
+
+
 def close_quietly(fd: int) -> None:
-    """Close a descriptor that may be closed already (the listing of /proc/self/fd names its own)."""
+    """Close a descriptor that may be closed already (such as the one that `open_descriptors` needed)."""
     try:
         os.close(fd)
     except OSError as error:

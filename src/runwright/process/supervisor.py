@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _RESCAN = 0.05  # seconds; between two looks at children that a kill has not ended yet
+_LONGEST_WAIT = 3600.0  # poll(2) counts milliseconds in an int: 24 days
 DEFAULT_GRACE = 2.0
 
 
@@ -75,6 +76,7 @@ class Supervisor:
         set_name("rw-supervisor")
         become_subreaper()
         self._listen_to_signals()
+        control = None
         try:
             control = ControlFolder(self._request["control"])
             if not control.claim():
@@ -86,6 +88,8 @@ class Supervisor:
             self._streams = Streams(self._request)
             control.begin(self._started_record())
         except Exception as error:  # noqa: BLE001  (nothing has begun, and the driver must hear of it)
+            if control is not None:
+                control.close()
             self._answer("error", message=f"the supervisor could not begin: {error}")
             return 0
         return self._live(control)
@@ -269,7 +273,7 @@ class Supervisor:
         if self._killing:
             return _RESCAN * 1000
         due = self._limits.next_look(now) if self._reason is None else self._kill_at
-        return None if due is None else max(0.0, (due - now) * 1000)
+        return None if due is None else min(max(0.0, due - now), _LONGEST_WAIT) * 1000
 
     # The end.
 

@@ -19,7 +19,7 @@ from runwright.process.client import Launcher
 from runwright.process.command import Command, base_environment, check_settings, literal
 from runwright.process.deployment import Deployment, Deployments
 from runwright.process.function import function_command
-from runwright.process.live import LiveAttempt, LiveAttempts
+from runwright.process.live import LiveAttempt, LiveAttempts, check_descriptors
 from runwright.process.outcome import Judge
 from runwright.process.reading import Reading
 from runwright.runner import Ended, Following, Lost, NeverStarted, Runner, Traits
@@ -119,6 +119,7 @@ class ProcessRunner(Runner):
                 "a process runner needs a run directory, because its trials outlive the driver; give directory=..."
             )
         self.check(context.experiment)
+        check_descriptors(self.workers)
         self._launcher.preload()
         super().open(context)
         if self._live is None:
@@ -276,7 +277,7 @@ class ProcessRunner(Runner):
             return None
         found = restart_rule(deployments.place(trial).control)
         if isinstance(found, Absent) and trial.index in live.news:
-            found = Vanished("its control folder was removed while it ran, so nobody recorded its end", {})
+            found = deployments.ended_unseen(trial)
         if isinstance(found, Adopted):
             self._take_over(trial, found)
         if not isinstance(found, (Exited, Vanished)):
@@ -334,7 +335,9 @@ class ProcessRunner(Runner):
                 return None  # until it has ended
             return Lost(strange)
         if isinstance(found, Vanished):
-            return Lost(found.reason, place.relative)
+            failure = self._judge.conclude(found, place, trial)[1].failure
+            assert failure is not None, "what has vanished has failed"
+            return Lost(failure.message, failure.log)
         metadata = self._take_over(trial, found)
         return Following(metadata) if isinstance(found, Adopted) else Ended(metadata)
 
