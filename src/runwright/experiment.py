@@ -267,7 +267,7 @@ class Experiment:
                     f"the direction of objective {metric!r} must be minimize or maximize, not {direction!r:.60}"
                 )
         self.objectives: dict[str, str] = dict(objectives or {})
-        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _LARGEST_INT:
+        if type(seed) is not int or not 0 <= seed <= _LARGEST_INT:
             raise UsageError(f"the seed must be an integer from 0 to 2**63 - 1, not {seed!r:.60}")
         self.seed = seed
 
