@@ -33,6 +33,7 @@ class RunDirectory:
         parameters = {"x": Float(0, 1), "n": Int(1, 9), "kind": Choice(["a", "b"])}
         self.experiment = Experiment(name, parameters, objectives or {"y": "minimize"})
         self.state = State()
+        self.events: list[ev.Event] = []
         self.time = 0.0
         self.add(ev.ExperimentStarted, {"experiment": self.experiment.to_dict(), "runner": {"type": "Fake"}})
         self.driver()
@@ -40,6 +41,7 @@ class RunDirectory:
     def add(self, kind: type, *args: Any, **kwargs: Any) -> None:
         event = kind(self.time, *args, **kwargs)
         self.state.apply(event)
+        self.events.append(event)
         self._journal.append([event])
         self.time += 1.0
 
@@ -99,8 +101,8 @@ def made(tmp_path: Path) -> Any:
     """Make run directories."""
     directories: list[RunDirectory] = []
 
-    def make(name: str = "run", **kwargs: Any) -> RunDirectory:
-        directory = RunDirectory(tmp_path / name, **kwargs)
+    def make(folder: str = "run", **kwargs: Any) -> RunDirectory:
+        directory = RunDirectory(tmp_path / folder, **kwargs)
         directories.append(directory)
         return directory
 

@@ -51,14 +51,13 @@ class Feed:
         """
         for event in events:
             kind = event.kind
-            if kind in ("Finished", "GaveUp", "Stopped"):
+            if kind in ("GaveUp", "Stopped") or (kind == "Finished" and event.result.failure is None):  # type: ignore[union-attr]  # its kind is known
                 assert event.trial is not None, "these events are about a trial"
                 trial = state.trials[event.trial]
-                if trial.status.is_terminal:
-                    self._count += 1
-                    best = self.incumbents.take(trial)
-                    if self._everything or trial.status is TrialStatus.FAILED:
-                        self._ended.append((self._count, trial.index, best))
+                self._count += 1
+                best = self.incumbents.take(trial)
+                if self._everything or trial.status is TrialStatus.FAILED:
+                    self._ended.append((self._count, trial.index, best))
             elif kind == "Rerun":
                 self._count -= 1
             elif kind in _NEWS:
@@ -86,7 +85,8 @@ class Feed:
         if self._left_out:
             lines.append(f"and {self._left_out:,} more notes; `runwright status` has them")
             self._left_out = 0
-        ended, self._ended = self._ended, []
+        ended = [entry for entry in self._ended if state.trials[entry[1]].status.is_terminal]  # not run again meanwhile
+        self._ended = []
         if len(ended) <= FEW:
             lines += [self._one(state, count, index, best=best) for count, index, best in ended]
             self._pause = len(lines) / FEW

@@ -32,6 +32,14 @@ _LONGEST_NAME = 24
 _MINUTE = 60
 
 
+class _Screen(Console):
+    """A console whose reader may leave: then it is silent, where rich would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing any more."""
+        self.quiet = True
+
+
 class Display:
     """Draws bar, counts, the best so far and the live trials; failures and notes scroll by above it.
 
@@ -46,7 +54,7 @@ class Display:
         self._notice = ""
         self._due = 0.0
         self._drawing = False
-        self._console = Console(file=out, markup=False, highlight=False, emoji=False)
+        self._console = _Screen(file=out, markup=False, highlight=False, emoji=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
 

@@ -31,7 +31,10 @@ def story(events: Iterable[ev.Event], trial: int) -> list[str]:
     lines: list[str] = []
     clock = _Times()
     open_ = False
+    keys: list[str] | None = None
     for event in events:
+        if event.kind == "ExperimentStarted":
+            keys = (event.definition.get("runner") or {}).get("report_keys")  # type: ignore[union-attr]  # its kind is known
         if event.kind == "DriverStarted":
             clock.driver_started(event.time, event.epoch)  # type: ignore[union-attr]  # its kind is known
             if open_:
@@ -39,7 +42,8 @@ def story(events: Iterable[ev.Event], trial: int) -> list[str]:
             continue
         if not _concerns(event, trial):
             continue
-        lines.append(clock.line(event, _SENTENCES[event.kind](event)))
+        sentence = _deployed(event, keys) if event.kind == "Deployed" else _SENTENCES[event.kind](event)
+        lines.append(clock.line(event, sentence))
         open_ = _open_after(event, open_)
     return lines
 
@@ -93,12 +97,10 @@ def _asked(event: ev.TrialAsked) -> str:
     return f"{who}: {points}{known}"
 
 
-def _deployed(event: ev.Deployed) -> str:
-    said = ", ".join(
-        f"{key} {value}"
-        for key, value in event.metadata.items()
-        if isinstance(value, (str, int, float)) and key != "name"
-    )
+def _deployed(event: Any, keys: list[str] | None) -> str:
+    """Say that an attempt was deployed, and of its metadata what the runner wants reported."""
+    reported = [(key, event.metadata[key]) for key in event.metadata if keys is None or key in keys]
+    said = ", ".join(f"{key} {value}" for key, value in reported if isinstance(value, (str, int, float)))
     if len(said) > _LONGEST_METADATA:
         said = said[: _LONGEST_METADATA - 1] + "…"
     what = "waits in the runner's queue" if event.staged else "was started"
@@ -154,7 +156,6 @@ def _request(event: ev.RequestTaken) -> str:
 _SENTENCES: dict[str, Callable[[Any], str]] = {
     "TrialAsked": _asked,
     "DeployStarted": lambda event: f"attempt {event.attempt} is handed to the runner",
-    "Deployed": _deployed,
     "Polled": _polled,
     "Finished": _finished,
     "StopRequested": _stop_requested,
