@@ -1,9 +1,9 @@
 """Overhead of the engine: a no-op function in this process, random search.
 
-python benchmarks/engine.py [--trials N]
+python benchmarks/bench_engine.py [--trials N]
 
-Prints CPU and wall microseconds a trial and trials a second (median of several runs) in memory, with the SQLite journal and
-in simulated time; the last tenth of a long run beside its first tenth; memory a finished trial.
+Prints CPU and wall microseconds a trial and trials a second (median of several runs) in memory, with the SQLite
+journal and in simulated time; the last tenth of a long run beside its first tenth; memory a finished trial.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def flatness(name: str, make, *, durable: bool, trials: int) -> None:
     """Compare the last tenth with the first, by CPU time, in one run."""
     marks = {0: time.process_time()}
 
-    def on_turn(state, events) -> None:
+    def on_turn(state, _events) -> None:
         done = state.ended
         if done in wanted and done not in marks:
             marks[done] = time.process_time()

@@ -1,9 +1,9 @@
 """What a process trial and a pool trial cost.
 
-python benchmarks/processes.py
+python benchmarks/bench_processes.py
 
-ProcessRunner: /bin/true, one after another, from launch to told (wall, median) and CPU of the driver. PoolRunner: 200 sleeps
-of 10 ms on two workers as a share of the ideal second, and no-op trials a second.
+ProcessRunner: /bin/true, one after another, from launch to told (wall, median) and CPU of the driver. PoolRunner: 200
+sleeps of 10 ms on two workers as a share of the ideal second, and no-op trials a second.
 """
 
 from __future__ import annotations
@@ -32,15 +32,14 @@ def process(trials: int = 200) -> None:
     folder = tempfile.mkdtemp(prefix="runwright-benchmark-")
     began_at, told_at = {}, {}
 
-    def on_turn(state, events) -> None:
+    def on_turn(_state, events) -> None:
         for event in events:
             if event.kind == "DeployStarted":
                 began_at[event.trial] = time.perf_counter()
             elif event.kind == "Told":
                 told_at[event.trial] = time.perf_counter()
 
-    # /bin/true writes no result.json: the pattern takes an objective from its empty output, which makes every trial fail
-    # after the same journey, so a shell-free program that prints is used beside it.
+    # /bin/true says nothing, so that each of its trials fails after the same journey; /bin/echo gives a result.
     for label, command in (("/bin/true", ["/bin/true"]), ("/bin/echo", ["/bin/echo", "y={x}"])):
         began_at.clear()
         told_at.clear()

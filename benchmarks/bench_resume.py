@@ -1,6 +1,6 @@
 """Opening a run directory again: read the journal, fold it, bring the optimizer back.
 
-python benchmarks/resume.py [--optuna]
+python benchmarks/bench_resume.py [--optuna]
 
 Prints CPU and wall seconds of `Scheduler(...)` over a finished directory, by number of trials; with --optuna also for
 each Optuna sampler over 200 trials.

@@ -1,6 +1,6 @@
 """What `import runwright` and `runwright --help` cost over bare Python, and that no third-party module is imported.
 
-python benchmarks/startup.py
+python benchmarks/bench_startup.py
 """
 
 from __future__ import annotations
