@@ -414,6 +414,21 @@ def test_a_lost_trial_says_so(driver, kill):
     assert failure.message.startswith("its supervisor was killed, and with it")
 
 
+def test_what_survives_its_supervisor_and_its_launcher_is_ended_before_it_is_called_dead(driver, kill, gone, happens):
+    script = "sh -c 'echo $$ > pids; sleep 600 & echo $! >> pids; wait' & wait"
+    runner = driver.open(sh(script))
+    trial = driver.trial()
+    supervisor = runner.run(trial)["pid"]
+    pids = driver.folder / "trials/0/1/pids"
+    happens(lambda: pids.exists() and len(pids.read_text().split()) == 2, "the start of the tree")
+    for pid in (runner._launcher.pid, supervisor):
+        kill(pid)
+    gone([supervisor])
+    runner.close()
+    assert isinstance(driver.open(sh("exit 0")).reattach([trial])[0], Lost)
+    gone([int(pid) for pid in pids.read_text().split()])
+
+
 def test_a_removed_control_folder_is_lost_not_unknown_for_ever(driver):
     runner = driver.open(sh("rm -rf ../../../control; exit 0"))
     trial = driver.trial()

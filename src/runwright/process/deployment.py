@@ -97,6 +97,10 @@ class Deployments:
             unfence(place.control)
         return found
 
+    def fence(self, trial: BaseTrial) -> bool:
+        """Make sure that an attempt that was not begun never begins by itself; say whether that is so."""
+        return fence(self.place(trial).control)
+
     def ended_unseen(self, trial: BaseTrial) -> Exited | Vanished:
         """Return what became of an attempt whose supervisor was seen, and has left neither start nor end."""
         control = self.place(trial).control
