@@ -362,3 +362,36 @@ def test_a_bad_file_starts_nothing(place):
     assert said.startswith("error: ")
     assert len(said.splitlines()) == 1
     assert not (place.path / "runs").exists()
+
+
+def test_ctrl_c_while_getting_ready_starts_nothing(place):
+    (place.path / "heavy.py").write_text(
+        "import pathlib, time\npathlib.Path(__file__).with_name('begun').write_text('x')\ntime.sleep(60)\n"
+    )
+    file = place.experiment("early")
+    file.write_text(file.read_text().replace("model:quick", "heavy:f"))
+    driver = place.start("run", file, terminal=True)
+    place.wait_for(1, driver)
+    assert "getting ready" in driver.text or driver.wait_for("getting ready") is None
+    driver.signal(signal.SIGINT)
+    out = driver.finish(130)
+    assert out.endswith("\r\x1b[Kinterrupted\n")
+    assert not (place.path / "runs").exists()
+
+
+def test_logs_on_a_terminal_are_harmless_and_on_a_pipe_exact(place):
+    place.call("run", place.experiment("logged", trials=1))
+    log = place.path / "runs/logged/trials/0/1/stdout.log"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"\x1b[31mred\x1b[0m\tand \x1b]0;title\x07 \xff\r50%\r100%\r\nend")
+    assert place.start("logs", "runs/logged", 0, terminal=True).finish(0) == (
+        "red    and \\x1b]0;title\\x07 \\xff\n50%\n100%\nend\n"
+    )
+    assert place.start("logs", "runs/logged", 0).finish(0).startswith("\x1b[31mred")
+
+
+def test_an_export_on_a_terminal_is_harmless(place):
+    file = place.experiment("bad", trials=1)
+    (place.path / "model.py").write_text("def quick(x, n):\n    raise ValueError('\\x1b[2J')\n")
+    place.call("run", file, "-q", status=1)
+    assert "\x1b" not in place.start("export", file, terminal=True).finish(0)

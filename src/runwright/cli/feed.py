@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from runwright.cli.terminal import duration, measured, printable
+from runwright.cli.terminal import brief, duration, measured, printable
 from runwright.report import Incumbents, target_of
 from runwright.status import TrialStatus
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FEW = 3
 """Lines a second."""
 _LONGEST_PAUSE = 10.0
-_LONGEST_MESSAGE = 300
+_LONGEST_MESSAGE = 160
 
 
 class Feed:
@@ -145,9 +145,9 @@ def _ending(state: State, trial: BaseTrial) -> str:
         )
         return f"trial {trial.index} completed{took}: {values}"
     if trial.failure is not None and trial.status is TrialStatus.FAILED:
-        message = printable(trial.failure.message)[:_LONGEST_MESSAGE]
+        message = brief(trial.failure.message, _LONGEST_MESSAGE)
         return f"trial {trial.index} failed{took}: {trial.failure.kind.value}: {message}"
-    why = f": {printable(trial.stop_requested)[:_LONGEST_MESSAGE]}" if trial.stop_requested else ""
+    why = f": {brief(trial.stop_requested, _LONGEST_MESSAGE)}" if trial.stop_requested else ""
     return f"trial {trial.index} {trial.status.name.lower().replace('_', ' ')}{why}"
 
 
@@ -155,23 +155,23 @@ def _retried(event: Event, state: State) -> str:
     assert event.trial is not None, "a retry is about a trial"
     attempt = state.trials[event.trial].attempts[-1]
     failure = attempt.failure
-    why = "" if failure is None else f": {failure.kind.value}: {printable(failure.message)[:_LONGEST_MESSAGE]}"
+    why = "" if failure is None else f": {failure.kind.value}: {brief(failure.message, _LONGEST_MESSAGE)}"
     return f"trial {event.trial}, attempt {attempt.number} failed and is tried again{why}"
 
 
 def _refused(event: Event, _: State) -> str:
     refused = event.refused  # type: ignore[union-attr]  # called for RequestTaken alone
-    return "" if refused is None else f"a request was refused: {printable(refused)[:_LONGEST_MESSAGE]}"
+    return "" if refused is None else f"a request was refused: {brief(refused, _LONGEST_MESSAGE)}"
 
 
 def _rebuilt(event: Event, _: State) -> str:
     if event.exact:  # type: ignore[union-attr]  # called for OptimizerRebuilt alone
         return ""
-    return f"the optimizer was rebuilt, not exactly: {printable(event.reason)[:_LONGEST_MESSAGE]}"  # type: ignore[union-attr]
+    return f"the optimizer was rebuilt, not exactly: {brief(event.reason, _LONGEST_MESSAGE)}"  # type: ignore[union-attr]
 
 
 def _noted(event: Event, _: State) -> str:
-    return printable(event.message)[:_LONGEST_MESSAGE]  # type: ignore[union-attr]  # called for Noted alone
+    return brief(event.message, _LONGEST_MESSAGE)  # type: ignore[union-attr]  # called for Noted alone
 
 
 _NEWS = {"RetryPlanned": _retried, "RequestTaken": _refused, "OptimizerRebuilt": _rebuilt, "Noted": _noted}

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runwright.cli.terminal import printable, shown
+from runwright.cli.terminal import brief, printable, shown
 from runwright.errors import UsageError
 from runwright.experiment import Choice, Float, Int
 
@@ -31,7 +31,7 @@ def from_words(experiment: Experiment, words: Sequence[str]) -> dict[str, Any]:
         name = next((name for name in names if word.startswith(f"{name}=")), None)
         if name is None:
             known = ", ".join(printable(name) for name in list(experiment.parameters)[:10])
-            raise UsageError(f"'{printable(word)[:_LONGEST]}' is no NAME=VALUE of a parameter; there are: {known}")
+            raise UsageError(f"'{brief(word, _LONGEST)}' is no NAME=VALUE of a parameter; there are: {known}")
         if name in found:
             raise UsageError(f"parameter '{printable(name)}' is given twice")
         found[name] = _read(name, experiment.parameters[name], word[len(name) + 1 :])
@@ -46,7 +46,7 @@ def _read(name: str, parameter: Parameter, text: str) -> object:
         return kind(text)
     except ValueError:
         what = "an integer" if kind is int else "a number"
-        raise UsageError(f"parameter '{printable(name)}' must be {what}, not '{printable(text)[:_LONGEST]}'") from None
+        raise UsageError(f"parameter '{printable(name)}' must be {what}, not '{brief(text, _LONGEST)}'") from None
 
 
 def _option(name: str, parameter: Choice, text: str) -> object:
@@ -57,7 +57,7 @@ def _option(name: str, parameter: Choice, text: str) -> object:
         if isinstance(option, (int, float)) and not isinstance(option, bool) and _number(text) == option:
             return option
     known = ", ".join(printable(option) for option in parameter.values[:10])
-    raise UsageError(f"parameter '{printable(name)}' is one of {known}, not '{printable(text)[:_LONGEST]}'")
+    raise UsageError(f"parameter '{printable(name)}' is one of {known}, not '{brief(text, _LONGEST)}'")
 
 
 def _number(text: str) -> float | None:

@@ -156,12 +156,14 @@ class _Run:
         say_summary(summary, self.directory, heading=self._heading(scheduler, summary, new))
         place = shown(self.directory)
         finished = status == DONE
-        example = summary.failures[0].trial if summary.failures else summary.best[0].index if summary.best else None
+        failed = summary.failures[0].trial if summary.failures else None
+        example = failed if failed is not None else summary.best[0].index if summary.best else None
         say_next(
             ("results", place),
             ("table", command_line("export", place, "-o", "results.csv")),
             ("status", command_line("status", place)),
             ("story", "" if example is None else command_line("story", place, example)),
+            ("retry", "" if failed is None or finished else command_line("rerun", place, failed)),
             ("go on", "" if finished else command_line(*self.again)),
         )
         return status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runwright.cli.terminal import duration, measured, paragraph, plural, printable, roughly, say, setting, shown
+from runwright.cli.terminal import brief, duration, measured, paragraph, plural, printable, roughly, say, setting, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MOST_NOTES = 5
 _MOST_LIVE = 10
 _MOST_OF_FRONT = 10
-_LONGEST_MESSAGE = 500
+_LONGEST_MESSAGE = 300
 
 
 def say_summary(summary: Summary, directory: Path, *, heading: str, gone: frozenset[int] = frozenset()) -> None:
@@ -43,7 +43,7 @@ def say_summary(summary: Summary, directory: Path, *, heading: str, gone: frozen
         say()
         say("notes", bold=True)
         for note in summary.notes[:_MOST_NOTES]:
-            _say_block(printable(note)[:_LONGEST_MESSAGE])
+            _say_block(brief(note, _LONGEST_MESSAGE))
         if len(summary.notes) > _MOST_NOTES:
             say(f"  and {len(summary.notes) - _MOST_NOTES} more; --json has them all")
 
@@ -85,7 +85,7 @@ def _say_best(summary: Summary) -> None:
     parameters = trial.arms_by_name[name].parameters
     longest = max((len(printable(key)) for key in parameters), default=0)
     for key, value in parameters.items():
-        say(f"  {printable(key):<{min(longest, 30)}} = {setting(value)}")
+        say(f"  {printable(key):<{min(longest, 40)}} = {setting(value)}")
 
 
 def _say_front(summary: Summary) -> None:
@@ -111,7 +111,7 @@ def _say_failures(summary: Summary, directory: Path) -> None:
     say("failures", bold=True)
     for group in summary.failures:
         trials = "trial" if group.count == 1 else f"{group.count:,} trials, first"
-        message = printable(group.message)[:_LONGEST_MESSAGE]
+        message = brief(group.message, _LONGEST_MESSAGE)
         _say_block(f"{group.kind}: {trials} {group.trial}: {message}")
         if group.log:
             say(f"    {shown(directory / group.log)}")

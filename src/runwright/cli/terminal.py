@@ -39,6 +39,12 @@ def printable(text: object) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
+def brief(text: object, longest: int) -> str:
+    """Return a text as `printable` does, cut where it is long."""
+    shown = printable(text)
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
 def say(text: str = "", *, error: bool = False, bold: bool = False, colour: str | None = None) -> None:
     """Print a line; whatever it quotes has gone through `printable`.
 
