@@ -392,14 +392,20 @@ def test_many_at_once_with_long_environments(bench):
     assert [bench.record(request)["code"] for request in requests] == [number % 100 for number in range(40)]
 
 
-def test_an_unread_pipe_of_answers_holds_nobody_up(bench, happens):
-    requests = [bench.request("exit 0") for _ in range(20)]
-    bench.launcher.launch(requests)
-    for request in requests:
-        bench.record(request)
-    events = []
-    happens(lambda: events.extend(bench.launcher.events()) or len(events) >= 1, "an exit event")
-    assert {event["event"] for event in events} == {"exit"}
+def test_late_words_about_dead_supervisors_are_no_answers(bench, kill, gone):
+    first = bench.request("sleep 600")
+    pid = bench.launch(first)["pid"]
+    kill(pid)
+    gone([pid])  # the launcher says "gone" of it, unread so far
+    again = {**bench.request("exit 3"), "id": first["id"]}
+    assert bench.launch(again)["event"] == "started"
+    assert bench.record(again)["code"] == 3
+
+
+def test_a_supervisor_that_is_killed_at_once_is_answered(bench):
+    request = bench.request("kill -KILL $PPID; sleep 600")
+    assert bench.launch(request)["event"] in ("gone", "started")
+    assert isinstance(restart_rule(request["control"]), (Adopted, Vanished))
 
 
 def test_supervisors_are_named_and_small(bench):

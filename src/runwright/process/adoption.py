@@ -231,7 +231,7 @@ def stop_live(directory: Path) -> list[str]:
     try:
         for folder in sorted((directory / CONTROL).glob("*.*")):
             for _ in range(_LOOKS):
-                found = adopt(folder)
+                found = restart_rule(folder)
                 if not isinstance(found, Adopted):
                     break
                 try:

@@ -35,12 +35,6 @@ class Answers:
         self._unsaid.append(_line({**about, **facts}))
         self.flush()
 
-    def mention(self, request: dict[str, Any], event: str) -> None:
-        """Say something that the driver can do without: not said where the pipe is full."""
-        if not self._unsaid:
-            self.say(request, event)
-            self._unsaid.clear()
-
     def flush(self) -> None:
         """Say what was left."""
         while self._unsaid:

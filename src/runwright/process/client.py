@@ -68,10 +68,6 @@ class Launcher:
         """Pid of the launcher process, or None before the first launch."""
         return self._pid or None
 
-    def fileno(self) -> int:
-        """Return a descriptor that is readable when supervisors have said something (`events`); -1 before a launch."""
-        return self._answers
-
     def launch(self, requests: Iterable[Json], channels: Mapping[str, int] | None = None) -> dict[str, Json]:
         """Have programs started, and wait until each has begun or is known not to.
 
@@ -127,10 +123,6 @@ class Launcher:
                 raise SubmitError(f"preload: the import of {self._preload} ended the process")
         for answer in news:
             self._take(answer, {}, {})
-
-    def events(self) -> list[Json]:
-        """Return what supervisors have said since (``exit``), without waiting."""
-        return self._read() if self._answers >= 0 else []
 
     def close(self) -> None:
         """Let the launcher go; it stays until its last trial has ended. Idempotent."""
@@ -229,7 +221,7 @@ class Launcher:
         if answer["event"] == "refused":
             self.close()
             raise UsageError(f"preload: {answer['message']}")
-        if answer["event"] != "exit" and unanswered.pop(answer["serial"], None) is not None:
+        if unanswered.pop(answer["serial"], None) is not None:
             answers[answer["id"]] = answer
 
     def _read(self) -> list[Json]:

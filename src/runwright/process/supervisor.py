@@ -114,7 +114,6 @@ class Supervisor:
         control.finish(self._exit_record(trouble))
         if self._reason == "start":
             self._answers.say(self._request, "error", message=trouble)
-        self._answers.mention(self._request, "exit")
         self._answers.flush_all()
         return 0
 
