@@ -51,9 +51,13 @@ def check_name(name: object, what: str) -> str:
 def _finite(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise UsageError(f"{what} must be a number, not {value!r:.60}")
-    if not math.isfinite(value):
-        raise UsageError(f"{what} must be finite, not {value}")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf  # an integer that no floating-point number can hold
+    if not math.isfinite(number):
+        raise UsageError(f"{what} must be finite, not {value!r:.60}")
+    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Float:
         low: Lower bound.
         high: Upper bound, greater than ``low``.
         log: Whether it is searched on a logarithmic scale; ``low`` must then be positive.
-        default: A value to begin with, or None.
+        default: The value in a point that does not name the parameter, or None: every point must name it.
 
     Raises:
         UsageError: A bound is no finite number, the bounds are reversed or equal, or the scale does not fit.
@@ -109,7 +113,7 @@ class Int:
         low: Lower bound.
         high: Upper bound, greater than ``low``.
         log: Whether it is searched on a logarithmic scale; ``low`` must then be positive.
-        default: A value to begin with, or None.
+        default: The value in a point that does not name the parameter, or None: every point must name it.
 
     Raises:
         UsageError: A bound is no integer, the bounds are reversed or equal, or the scale does not fit.
@@ -150,7 +154,7 @@ class Choice:
 
     Args:
         values: The values, at least one, each once.
-        default: A value to begin with, or None.
+        default: The value in a point that does not name the parameter, or None: every point must name it.
 
     Raises:
         UsageError: There are no values, a value stands twice, or the kinds are mixed.
@@ -275,21 +279,22 @@ class Experiment:
         """Return a point as the parameters' own types, in the parameters' order.
 
         Args:
-            parameters: Parameter name to value, all of them.
+            parameters: Parameter name to value; one with a default may be left out.
 
         Raises:
             UsageError: A parameter is missing, unknown, or has a value that it cannot take.
         """
         point: dict[str, ParameterValue] = {}
         for name, parameter in self.parameters.items():
-            if name not in parameters:
-                raise UsageError(f"parameter {name!r} is missing in this point")
+            value = parameters.get(name, parameter.default)
+            if value is None and name not in parameters:
+                raise UsageError(f"parameter {name!r} is missing in this point, and it has no default")
             try:
-                point[name] = parameter.validate(parameters[name])
+                point[name] = parameter.validate(value)
             except UsageError as error:
                 raise UsageError(f"parameter {name!r}: {error}") from None
-        if len(parameters) > len(point):
-            unknown = next(name for name in parameters if name not in point)
+        unknown = next((name for name in parameters if name not in point), None)
+        if unknown is not None:
             raise UsageError(f"{unknown!r:.80} is no parameter of this experiment")
         return point
 
