@@ -89,7 +89,7 @@ def test_enqueue_reads_a_file_and_standard_input(call, made, tmp_path):
         (("x=one", "n=3", "kind=a"), "parameter 'x' must be a number, not 'one'"),
         (("x=1", "n=3.5", "kind=a"), "parameter 'n' must be an integer, not '3.5'"),
         (("x=1", "n=3", "kind=c"), "parameter 'kind' is one of a, b, not 'c'"),
-        (("x=1", "n=3"), "parameter 'kind' is missing in this point"),
+        (("x=1", "n=3"), "parameter 'kind' is missing in this point, and it has no default"),
         (("x=1", "x=1"), "parameter 'x' is given twice"),
         (("z=1",), "'z=1' is no NAME=VALUE of a parameter; there are: x, n, kind"),
         (("\x1b[2J",), "'\\x1b[2J' is no NAME=VALUE of a parameter; there are: x, n, kind"),
