@@ -21,7 +21,7 @@ from runwright.result import Result, check_objectives
 from runwright.status import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from runwright.experiment import Experiment
     from runwright.result import Json, Metrics
@@ -41,21 +41,31 @@ class Evaluation:
 
     Args:
         function: The evaluation function.
+        keep: Called with the name of each arm and what the function returned for it.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], keep: Callable[[str, Any], None] | None = None) -> None:
         self.function = function
+        self._keep = keep
         self._experiment: Experiment | None = None
         self._plan = _Plan()
+        self._names: tuple[str, ...] | None = None
 
     def prepare(self, experiment: Experiment) -> None:
-        """Find out how the function is called.
+        """Find out how the function is called; in an open experiment each point says anew.
 
         Raises:
             UsageError: It cannot be called with the parameters of the experiment; the sentence names the argument.
         """
-        self._plan = _Plan.of(self.function, experiment)
+        if not experiment.is_open:
+            self._plan = _Plan.of(self.function, experiment.parameters)
         self._experiment = experiment
+
+    def _plan_for(self, parameters: Mapping[str, Any]) -> _Plan:
+        names = tuple(parameters)
+        if names != self._names:
+            self._plan, self._names = _Plan.of(self.function, names), names
+        return self._plan
 
     def __call__(self, trial: BaseTrial) -> Result:
         """Evaluate a trial; nothing that the function does is raised, but KeyboardInterrupt."""
@@ -103,24 +113,40 @@ class Evaluation:
     def _arm(self, trial: BaseTrial, arm: Arm) -> Result:
         """Evaluate one point. An exception of the function is passed on for a sole arm alone."""
         try:
-            returned = self._plan.call(self.function, trial, arm.parameters)
+            plan = self._plan_for(arm.parameters) if trial.experiment.is_open else self._plan
+        except UsageError as error:
+            return Result.failed(FailureKind.CRASHED, str(error))
+        try:
+            returned = plan.call(self.function, trial, arm.parameters)
         except Exception as error:
             if len(trial.arms) == 1:
                 raise
             return _crashed(error)
-        objectives = trial.experiment.objectives
-        try:
-            if isinstance(returned, Result):
-                return _own_result(returned, arm.name, objectives)
-            metrics, info = read_returned(returned, objectives)
-            result = Result(arms={arm.name: metrics}, additional_info=info or None)
-            check_objectives(result, objectives, (arm.name,))
-        except InvalidResultError as error:
-            return Result.failed(FailureKind.INVALID_RESULT, clean(str(error)))
-        except Exception as error:  # noqa: BLE001  (reading calls methods of what the user returned)
-            what = f"what the evaluation returned cannot be read: {_sentence(error)}"
-            return Result.failed(FailureKind.INVALID_RESULT, what, additional_info={"traceback": _traceback(error)})
-        return result
+        if self._keep is not None:
+            self._keep(arm.name, returned)
+        return result_of(returned, arm.name, trial.experiment.objectives)
+
+
+def result_of(returned: Any, arm: str, objectives: Mapping[str, str]) -> Result:
+    """Return the result of one arm, or the failure that what its evaluation returned is none.
+
+    Args:
+        returned: What the evaluation returned.
+        arm: Name of the arm.
+        objectives: The objectives of the experiment.
+    """
+    try:
+        if isinstance(returned, Result):
+            return _own_result(returned, arm, objectives)
+        metrics, info = read_returned(returned, objectives)
+        result = Result(arms={arm: metrics}, additional_info=info or None)
+        check_objectives(result, objectives, (arm,))
+    except InvalidResultError as error:
+        return Result.failed(FailureKind.INVALID_RESULT, clean(str(error)))
+    except Exception as error:  # noqa: BLE001  (reading calls methods of what the user returned)
+        what = f"what the evaluation returned cannot be read: {_sentence(error)}"
+        return Result.failed(FailureKind.INVALID_RESULT, what, additional_info={"traceback": _traceback(error)})
+    return result
 
 
 _latest: Evaluation | None = None
@@ -163,12 +189,11 @@ class _Plan:
         self.extras = extras or {}
 
     @classmethod
-    def of(cls, function: Callable[..., Any], experiment: Experiment) -> _Plan:
+    def of(cls, function: Callable[..., Any], known: Collection[str]) -> _Plan:
         try:
             arguments = inspect.signature(function).parameters
         except (TypeError, ValueError):
             return cls()  # written in C without a signature
-        known = experiment.parameters
         required = {
             name: a for name, a in arguments.items() if a.default is a.empty and a.kind in (*_POSITIONAL, *_BY_NAME)
         }
@@ -184,11 +209,11 @@ class _Plan:
                 return cls(mapping=True, extras=extras)
         for name in needed:
             if name not in known:
-                _refuse(function, experiment, f"its required argument {name!r} is no parameter of the experiment")
+                _refuse(function, known, f"its required argument {name!r} is no parameter of the experiment")
         if inspect.Parameter.VAR_KEYWORD not in kinds:
             for name in known:
                 if name not in arguments or arguments[name].kind not in (*_POSITIONAL, *_BY_NAME):
-                    _refuse(function, experiment, f"it takes no argument {name!r}")
+                    _refuse(function, known, f"it takes no argument {name!r}")
         by_position = inspect.Parameter.POSITIONAL_ONLY
         positional = tuple(name for name, a in arguments.items() if a.kind is by_position and name in known)
         return cls(mapping=False, positional=positional, extras=extras)
@@ -214,9 +239,9 @@ class _Plan:
         return extras
 
 
-def _refuse(function: Callable[..., Any], experiment: Experiment, why: str) -> NoReturn:
+def _refuse(function: Callable[..., Any], known: Collection[str], why: str) -> NoReturn:
     name = getattr(function, "__qualname__", type(function).__qualname__)
-    parameters = ", ".join(list(experiment.parameters)[:10])
+    parameters = ", ".join(list(known)[:10])
     raise UsageError(
         f"the function {name!r} cannot be called with the parameters ({parameters}): {why}; "
         "take each as a keyword, or all as one mapping"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runwright.errors import UsageError
+from runwright.json_values import json_point
 from runwright.trial import Arm, BaseTrial, BatchTrial, Trial
 
 if TYPE_CHECKING:
@@ -248,6 +249,9 @@ class Experiment:
         UsageError: One sentence about what is wrong.
     """
 
+    is_open = False
+    """Whether its points may have any parameters; see `OpenExperiment`."""
+
     def __init__(
         self,
         name: str,
@@ -257,7 +261,7 @@ class Experiment:
         seed: int = 0,
     ) -> None:
         self.name = check_name(name, "the name of the experiment")
-        if not parameters:
+        if not parameters and not self.is_open:
             raise UsageError("an experiment needs at least one parameter")
         for key, parameter in parameters.items():
             check_name(key, "the name of a parameter")
@@ -337,7 +341,9 @@ class Experiment:
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Experiment:
         """Build it from its JSON form."""
-        return cls(
+        if body.get("open"):
+            return OpenExperiment(body["name"], body["objectives"], seed=body["seed"])
+        return Experiment(
             body["name"],
             {name: parameter_from_dict(parameter) for name, parameter in body["parameters"].items()},
             body["objectives"],
@@ -352,3 +358,38 @@ class Experiment:
 
     def __repr__(self) -> str:
         return f"Experiment({self.name!r}, {len(self.parameters)} parameters, objectives={self.objectives!r})"
+
+
+class OpenExperiment(Experiment):
+    """An experiment without a search space: a foreign loop makes up its points (`runwright.TrialQueue`).
+
+    A point maps names, which are texts, to whatever JSON can hold.
+
+    Args:
+        name: Name of the experiment; a plain name, no path.
+        objectives: Metric name to ``"minimize"`` or ``"maximize"``. Without any, whatever is measured is kept.
+        seed: Seed of everything random that is not given one of its own.
+
+    Raises:
+        UsageError: One sentence about what is wrong.
+    """
+
+    is_open = True
+
+    def __init__(self, name: str, objectives: Mapping[str, str] | None = None, *, seed: int = 0) -> None:
+        super().__init__(name, {}, objectives, seed=seed)
+
+    def validate(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a point as JSON types.
+
+        Args:
+            parameters: Parameter name to value.
+
+        Raises:
+            UsageError: A name is no text, or a value is nothing that JSON can hold.
+        """
+        return json_point(parameters)
+
+    def to_dict(self) -> Json:
+        """Return the JSON form."""
+        return {**super().to_dict(), "open": True}

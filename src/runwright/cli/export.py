@@ -109,7 +109,7 @@ def _parquet(state: State) -> bytes:
     columns, lines = table(state)
     values: list[tuple[Any, ...]] = list(zip(*lines, strict=True)) if lines else [()] * len(columns)
     arrays = [
-        pa.array(_of_one_kind(column) if name.startswith("run_metadata.") else column, _type(state, name, pa))
+        pa.array(_of_one_kind(column) if _type(state, name, pa) is None else column, _type(state, name, pa))
         for name, column in zip(columns, values, strict=True)
     ]
     out = io.BytesIO()
@@ -145,7 +145,7 @@ def _type(state: State, name: str, pa: Any) -> Any:
     from runwright.experiment import Choice, Float, Int
 
     area, _, rest = name.partition(".")
-    if area == "parameters" and state.experiment is not None:
+    if area == "parameters" and state.experiment is not None and not state.experiment.is_open:
         parameter = state.experiment.parameters[rest]
         if isinstance(parameter, Float):
             return pa.float64()
@@ -157,4 +157,4 @@ def _type(state: State, name: str, pa: Any) -> Any:
         return pa.float64()
     if area == "failure":
         return pa.string()
-    return None if area == "run_metadata" else pa.type_for_alias(_TYPES[name])
+    return None if area in ("run_metadata", "parameters") else pa.type_for_alias(_TYPES[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -70,6 +71,8 @@ def _written(value: Any, name: str) -> str:
         raise SubmitError(f"the command asks for {{{name}}}, but this trial has no {name}")
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, (list, dict)):  # of an open experiment
+        return json.dumps(value, ensure_ascii=False)
     return value if isinstance(value, str) else repr(value)
 
 
@@ -160,7 +163,7 @@ def _check_names(template: Template, experiment: Experiment) -> None:
                 f"{{{name}}} in {template.text!r:.100} is a parameter and also the {name} of the run; "
                 "give the parameter another name"
             )
-        if name not in experiment.parameters and name not in BUILT_IN:
+        if name not in experiment.parameters and name not in BUILT_IN and not experiment.is_open:
             raise UsageError(
                 f"{{{name}}} in {template.text!r:.100} is no parameter; "
                 f"known are {_listed([*experiment.parameters, *BUILT_IN])}; {_HINT}"

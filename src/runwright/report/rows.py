@@ -104,6 +104,8 @@ def flat(trials: Sequence[Json], experiment: Experiment | None) -> tuple[list[st
     parameters = [] if experiment is None else list(experiment.parameters)
     metrics = [] if experiment is None else list(experiment.objectives)
     lines = [line for row in trials for line in _lines(row)]
+    if experiment is not None and experiment.is_open:
+        parameters = list(dict.fromkeys(name for line in lines for name in line["parameters"]))
     batch = any("arms" in row for row in trials)
     metrics = list(dict.fromkeys([*metrics, *(name for line in lines for name in line["metrics"])]))
     metadata = list(dict.fromkeys(key for row in trials for key in row["run_metadata"]))
@@ -125,7 +127,7 @@ def _lines(row: Json) -> Iterator[Json]:
 
 def _cells(line: Json, parameters: list[str], metrics: list[str], metadata: list[str], *, batch: bool) -> list[Cell]:
     cells: list[Cell] = [line["index"], line["arm"], line["status"]] if batch else [line["index"], line["status"]]
-    cells += [line["parameters"].get(name) for name in parameters]
+    cells += [_scalar(line["parameters"].get(name)) for name in parameters]
     for name in metrics:
         measured = line["metrics"].get(name) or {}
         cells += [measured.get("mean"), measured.get("sem")]
