@@ -283,3 +283,8 @@ def test_what_can_be_wrong_with_it(write, plug_in, found, settings, sentence):
     plug_in(found)
     with pytest.raises(ExperimentFileError, match=sentence):
         load(write(with_runner(f"{{type: cluster{settings}}}")))
+
+
+def test_an_enqueued_point_may_leave_out_what_has_a_default(write):
+    text = with_runner("{type: local}", more="enqueue: [{x: 0.25}, {}]\n").replace("[0, 1]", "[0, 1], default: 0.5")
+    assert load(write(text)).enqueue == [{"x": 0.25}, {"x": 0.5}]

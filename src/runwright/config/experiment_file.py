@@ -203,9 +203,10 @@ class ExperimentFile:
                 raise self._source.error(("enqueue", index, name), what)
         for name, parameter in self._experiment.parameters.items():
             with self._at("enqueue", index, name):
-                if name not in point:
-                    raise UsageError("it is missing in this point, which needs all parameters")
-                parameter.validate(point[name])
+                if name in point:
+                    parameter.validate(point[name])
+                elif parameter.default is None:
+                    raise UsageError("it is missing in this point, and has no default")
         return dict(self._experiment.validate(point))
 
     def _make_limits(self) -> Limits:
