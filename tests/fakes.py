@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from runwright.trial import BaseTrial
 
 FOREVER = float("inf")
+LATEST = 10_000.0
 
 
 def value(metric: float) -> Result:
@@ -229,13 +231,14 @@ class FakeRunner(Runner):
         answer = self._scripted("wait", until, until, waker)
         if answer is not GO_ON:
             return answer  # type: ignore[no-any-return]
-        if not self._news:
+        if not self._news and not select.select([waker], [], [], 0)[0]:
             began = clock.now()
             times = [time for time in (until, self.world.next_end(began)) if time is not None]
             assert times, "the engine would wait for ever"
             clock.advance_to(min(times))
             self.idle = self.idle + 1 if clock.now() == began else 0
             assert self.idle < 100, "the engine turns without end at one moment"
+            assert clock.now() < LATEST, "nothing ends any more"
             ended = (job for job in self.world.jobs.values() if began < job.ends <= clock.now())
             self._news.update(job.trial for job in ended)
         news, self._news = self._news, set()

@@ -12,6 +12,8 @@ import time
 from contextlib import suppress
 from typing import Protocol
 
+_LONGEST_POLL = 2**31 - 1.0  # milliseconds: what poll(2) takes
+
 
 def epoch() -> float:
     """Seconds of the epoch, for people; no decision hangs on it."""
@@ -101,11 +103,11 @@ class SystemClock:
         return time.time()
 
     def wait(self, until: float | None, waker: Waker) -> None:
-        """Wait until a time of this clock (None: for ever) or until woken."""
+        """Wait until a time of this clock (None: for ever) or until woken; of a long wait three weeks at a time."""
         timeout = None if until is None else max(0.0, until - self.now())
         poller = select.poll()
         poller.register(waker, select.POLLIN)
-        poller.poll(None if timeout is None else timeout * 1000)
+        poller.poll(None if timeout is None else min(timeout * 1000, _LONGEST_POLL))
 
 
 class VirtualClock:

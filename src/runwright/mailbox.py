@@ -79,8 +79,8 @@ def waiting(directory: Path) -> list[Request]:
     """Return the requests that wait, the oldest first."""
     found = []
     for path in sorted((directory / REQUESTS).glob("*.json")):
-        if path.name.startswith("."):
-            continue
+        if path.name.startswith(".") or not path.name.isascii():
+            continue  # half written, or not ours: the id of a request must fit into the journal
         found.append(_read(path))
     return found
 
@@ -90,7 +90,9 @@ def _read(path: Path) -> Request:
         if path.stat().st_size > LARGEST_REQUEST:
             return Request(path.stem, {}, "the request is too large")
         body = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        # The journal takes neither infinite numbers nor halves of characters, though JSON can spell both.
+        json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
+    except (OSError, ValueError, RecursionError) as error:
         return Request(path.stem, {}, f"the request cannot be read: {error}")
     if not isinstance(body, dict):
         return Request(path.stem, {}, "the request is no JSON object")

@@ -375,6 +375,20 @@ def test_a_stop_that_fails_is_tried_again():
     assert one(driver, "Finished").time < 6.0
 
 
+def test_a_stop_never_reaches_the_next_attempt():
+    def end_and_raise(trial, reason):
+        job = runner.world.jobs[0, 1]
+        job.stopped, job.ends = True, 5.0
+        runner._news.add(0)
+        raise OSError("no answer")
+
+    world = World(seconds=lambda trial: FOREVER if trial.attempt == 1 else 3.0)
+    runner = FakeRunner(world).plan("stop", end_and_raise)
+    driver = run(runner, 1, retries=1, limits=Limits(timeout=5.0))
+    assert (statuses(driver), driver.state.trials[0].attempt) == (["COMPLETED"], 2)
+    assert runner.called("stop") == [0]
+
+
 @pytest.mark.parametrize(
     ("polled", "status"),
     [(S.ABANDONED, "ABANDONED"), (S.STALE, "ABANDONED"), (S.EARLY_STOPPED, "EARLY_STOPPED")],

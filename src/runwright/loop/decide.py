@@ -82,6 +82,19 @@ def free_slots(state: State, policy: Policy, capacity: int) -> int:
     return room if capacity == UNLIMITED else min(room, capacity)
 
 
+def room(state: State, now: float, free: int) -> int:
+    """How many free slots are left by the candidates that may start; `UNLIMITED` where nothing limits them.
+
+    Args:
+        state: The experiment.
+        now: Time of the experiment.
+        free: What `free_slots` gave.
+    """
+    if state.stop_reason is not None:
+        return 0
+    return free if free == UNLIMITED else max(0, free - len(state.ready) - len(_due(state, now, free)))
+
+
 def asks(state: State, policy: Policy, now: float, free: int) -> int:
     """How many points to ask for: what fills the free slots after all candidates that may start.
 
@@ -97,8 +110,8 @@ def asks(state: State, policy: Policy, now: float, free: int) -> int:
     if free == UNLIMITED:
         assert left != UNLIMITED, "the scheduler refuses experiments that nothing limits"
         return left
-    room = max(0, free - len(state.ready) - len(_due(state, now, free)))
-    return room if left == UNLIMITED else min(room, left)
+    more = room(state, now, free)
+    return more if left == UNLIMITED else min(more, left)
 
 
 def deployments(state: State, now: float, free: int) -> list[DeployStarted]:

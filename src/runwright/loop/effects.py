@@ -11,7 +11,7 @@ from runwright.runner import Ended, Following, Lost, NeverStarted
 from runwright.status import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runwright.loop.recorder import Recorder
     from runwright.runner import Reattachment, Runner
@@ -30,14 +30,16 @@ class Effects:
     Attributes:
         unresolved: Attempts of which the runner has not yet said what became of them: of an earlier driver, or their
             submission failed.
-        resend: Attempts that never started and are sent again under the same number.
+        to_deploy: Attempts that are sent with the next `act`, in order: new ones, those of an earlier driver that never
+            started, and those that a turn had announced when it was cut short. Under the same number, so that a runner
+            that has one already adopts it.
         to_stop: Attempts that are to be stopped with the next `act`.
     """
 
     def __init__(self, recorder: Recorder, runner: Runner) -> None:
         state = recorder.state
         self.unresolved: set[int] = set(state.staged) | set(state.running)
-        self.resend: set[int] = set()
+        self.to_deploy: dict[int, None] = {}
         self.to_stop: set[int] = set(state.stopping)  # what an earlier driver wanted stopped is stopped again
         self._recorder = recorder
         self._state = state
@@ -51,24 +53,27 @@ class Effects:
     @property
     def uncounted(self) -> int:
         """How many live attempts the runner does not count yet in its capacity."""
-        return len(self.unresolved) + len(self.resend)
+        return len(self.unresolved) + len(self._still(self.to_deploy))
 
-    def act(self, deployments: Sequence[ev.DeployStarted]) -> None:
+    def _still(self, indices: Iterable[int]) -> list[int]:
+        """Return those that are live: an attempt of a turn that was cut short may have been recorded as dead."""
+        return [index for index in indices if index in self._state.staged or index in self._state.running]
+
+    def act(self) -> None:
         """Stop what is to be stopped, then deploy."""
         if self.to_stop:
             self._stop()
-        if deployments or self.resend:
-            indices = [*sorted(self.resend), *(intent.trial for intent in deployments)]
-            self._deploy([self._state.trials[index] for index in indices])
-            self.resend.clear()
+        if self.to_deploy:
+            self._deploy([self._state.trials[index] for index in self._still(self.to_deploy)])
+            self.to_deploy.clear()
 
     def _stop(self) -> None:
         for index in sorted(self.to_stop):
-            if index in self.unresolved or index in self.resend:
+            if index in self.unresolved or index in self.to_deploy:
                 continue  # when it is known what there is to stop
             self.to_stop.discard(index)
-            if not (index in self._state.running or index in self._state.staged):
-                continue
+            if index not in self._state.stopping:
+                continue  # it has ended, and what runs now is another attempt
             trial = self._state.trials[index]
             try:
                 self._runner.stop(trial, trial.stop_requested)
@@ -89,6 +94,7 @@ class Effects:
                 self._submission_failed(trial, now)
             else:
                 self._deployed(trial, metadata, now)
+            self.to_deploy.pop(trial.index)
 
     def _deployed(self, trial: BaseTrial, metadata: Mapping[str, object], now: float) -> None:
         for key, value in metadata.items():
@@ -141,7 +147,7 @@ class Effects:
 
     def _reattached(self, trial: BaseTrial, answer: Reattachment, now: float) -> None:
         if isinstance(answer, NeverStarted):
-            self.resend.add(trial.index)
+            self.to_deploy[trial.index] = None
         elif isinstance(answer, Lost):
             if self._runner.traits.survives_driver:
                 result = Result.failed(FailureKind.LOST, answer.reason, answer.log)

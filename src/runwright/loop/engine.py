@@ -47,6 +47,7 @@ class Engine:
     Attributes:
         exhausted: Whether the optimizer has nothing more to propose.
         holding: While True nothing new is asked for or started.
+        asking: Whether the optimizer is asked for points; what a queue runs comes by `add` alone.
     """
 
     def __init__(self, recorder: Recorder, runner: Runner, optimizer: Optimizer, policy: Policy, waker: Waker) -> None:
@@ -56,11 +57,13 @@ class Engine:
         self.policy = policy
         self.exhausted = False
         self.holding = False
+        self.asking = True
         self._runner = runner
         self._optimizer = optimizer
         self._waker = waker
         self._observer = Observer(recorder, runner)
         self._effects = Effects(recorder, runner)
+        self._asked_in_vain = False
         self._changed: set[int] | None = None
         self._next_full_poll = self.clock.now() + FULL_POLL_EVERY
         self._turned = self.clock.now()
@@ -91,8 +94,9 @@ class Engine:
                 self._effects.to_stop.add(stop.trial)
         for deployment in deployments:
             recorder.record(deployment)
+            self._effects.to_deploy[deployment.trial] = None
         recorder.commit()
-        self._effects.act(deployments)
+        self._effects.act()
 
     def wait(self, until: float | None = None) -> None:
         """Wait until something may have changed.
@@ -150,6 +154,7 @@ class Engine:
 
     def _tell(self, now: float) -> None:
         for index in list(self.state.untold):
+            self._asked_in_vain = False
             self._optimizer.tell(observation(self.state.trials[index]))
             self.recorder.record(ev.Told(now, index))
 
@@ -157,15 +162,24 @@ class Engine:
         """Ask for what fills the free slots, and say which candidates start."""
         if self.holding or self.state.stop_reason is not None:
             return []
+        free = self._free_slots()
+        if free == 0:
+            return []
+        if self.asking and not (self.exhausted or self._asked_in_vain):
+            self._ask(now, decide.asks(self.state, self.policy, now, free))
+        return decide.deployments(self.state, now, free)
+
+    def _free_slots(self) -> int:
         capacity = 1 if self._runner.traits.inline else self._observer.capacity()
         if capacity != decide.UNLIMITED:
             capacity = max(0, capacity - self._effects.uncounted)
-        free = decide.free_slots(self.state, self.policy, capacity)
-        if free == 0:
-            return []
-        if not self.exhausted:
-            self._ask(now, decide.asks(self.state, self.policy, now, free))
-        return decide.deployments(self.state, now, free)
+        return decide.free_slots(self.state, self.policy, capacity)
+
+    def room(self) -> int:
+        """Return how many trials would be started at once if they were added now; -1 where nothing limits them."""
+        if self.holding:
+            return 0
+        return decide.room(self.state, self._turned, self._free_slots())
 
     def _ask(self, now: float, count: int) -> None:
         state = self.state
@@ -178,8 +192,9 @@ class Engine:
                 self.exhausted = True
                 return
             if suggestion is None:
-                # It waits for results; where none will come there is nothing more.
-                self.exhausted = not (state.live or state.ready or state.delayed)
+                # It waits for a result, and is not asked before: how often there were turns must not matter to it.
+                self._asked_in_vain = bool(state.live or state.ready or state.delayed)
+                self.exhausted = not self._asked_in_vain  # where none will come there is nothing more
                 return
             try:
                 point = state.experiment.validate(suggestion.parameters)
@@ -189,12 +204,23 @@ class Engine:
                 ev.TrialAsked(now, index, [point], "optimizer", suggestion.instance, suggestion.budget, suggestion.seed)
             )
 
-    def add(self, points: Iterable[Mapping[str, object]], source: str) -> list[int]:
+    def add(
+        self,
+        points: Iterable[Mapping[str, object]],
+        source: str,
+        *,
+        instance: str | None = None,
+        budget: float | None = None,
+        seed: int | None = None,
+    ) -> list[int]:
         """Record trials that the optimizer did not propose, and tell it of them.
 
         Args:
             points: One point a trial, valid for the experiment.
             source: Who proposed them.
+            instance: Problem instance, or None.
+            budget: Fidelity, or None.
+            seed: Seed of the evaluation, or None.
 
         Returns:
             Their indices.
@@ -202,8 +228,8 @@ class Engine:
         now, added = self.clock.now(), []
         for point in points:
             index = len(self.state.trials)
-            self._optimizer.attach(index, Suggestion(dict(point)))
-            self.recorder.record(ev.TrialAsked(now, index, [dict(point)], source))
+            self._optimizer.attach(index, Suggestion(dict(point), instance, budget, seed))
+            self.recorder.record(ev.TrialAsked(now, index, [dict(point)], source, instance, budget, seed))
             added.append(index)
         return added
 

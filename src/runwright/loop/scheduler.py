@@ -93,6 +93,7 @@ class Scheduler:
         self.runner = runner
         self.left_by: Leave | None = None
         """How the last `run` was asked to leave, or None where it ended by itself."""
+        self._leaving: Leave | None = None
         self._enqueue = [experiment.validate(point) for point in enqueue]
         check_fit(experiment, runner, self.policy)
         self._definition = {
@@ -105,6 +106,7 @@ class Scheduler:
         self._lock: DirectoryLock | None = None
         self._journal = journal
         self._own_journal = journal is None
+        self._opened = False
         self._closed = False
         self._waker: Waker | None = None
         try:
@@ -138,13 +140,15 @@ class Scheduler:
         self._state = State()
         wanted = self.optimizer.rebuild != "stateless"
         past = history.fold(self._state, self._journal.read(), history=wanted)
-        self.optimizer.setup(self.experiment)
         self._definition["optimizer"] = self.optimizer.describe()
         new = self._state.experiment is None
-        if not new:
+        if self._state.experiment is not None:
             self._check_unchanged()
+            self.experiment = self._state.experiment  # its parameters in their first order, on which suggestions hang
+        self.optimizer.setup(self.experiment)
         self._clock.start_at(self._state.last_time)
         self._waker = Waker() if self._directory is None else mailbox.open_waker(self._directory)
+        self._opened = True
         self.runner.open(RunContext(self.experiment, self._directory, self._clock, self.policy.limits))
         self._recorder = Recorder(self._state, self._journal, self._clock, self._heard)
         self._engine = Engine(self._recorder, self.runner, self.optimizer, self.policy, self._waker)
@@ -200,7 +204,8 @@ class Scheduler:
         policy = self.policy
         if policy.trials is None and policy.parallel is None and self.runner.poll_available_capacity() < 0:
             raise UsageError("nothing limits this experiment: say how many trials, or how many in parallel")
-        self.left_by, engine.holding, engine.exhausted = None, False, False
+        self.left_by = self._leaving = None
+        engine.holding = engine.exhausted = False
         self._listener = on_turn
         self._recorder.record(ev.DriverStarted(clock.now(), clock.epoch(), policy.to_json()))
         self._enqueue_first()
@@ -221,12 +226,16 @@ class Scheduler:
                     on_turn(self._state, ())  # nothing happened; time went on
                 if self._done():
                     break
-                look = self._wait(tick)
+                look = self._asked_in_turn() or self._wait(tick)
             self._recorder.commit()
         except BaseException:
             self._save_facts()
             raise
         return self.results()
+
+    def _asked_in_turn(self) -> bool:
+        """Whether it was asked to leave in the midst of the turn, so that only the next one acts on it."""
+        return self.left_by != self._leaving
 
     def _wait(self, tick: float | None) -> bool:
         """Wait for news; say whether another process may have left a request."""
@@ -244,9 +253,9 @@ class Scheduler:
         state = self._state
         if state.undecided or state.untold:
             return False
-        if self.left_by == "detach" and self.runner.traits.survives_driver:
+        if self._leaving == "detach" and self.runner.traits.survives_driver:
             return True
-        return not state.live and (self.left_by is not None or state.stop_reason is not None)
+        return not state.live and (self._leaving is not None or state.stop_reason is not None)
 
     def _leave_if_asked(self) -> None:
         engine = self._engine
@@ -257,8 +266,11 @@ class Scheduler:
             self.left_by = "interrupt"
         if self.left_by is None:
             return
-        engine.holding = True
-        if self.left_by == "detach" and self.runner.traits.survives_driver:
+        traits = self.runner.traits
+        if self.left_by == "interrupt" and traits.survives_driver and not traits.stops:
+            self.left_by = "detach"  # what can neither be stopped nor dies with this process goes on
+        engine.holding, self._leaving = True, self.left_by
+        if self.left_by == "detach" and traits.survives_driver:
             engine.detach()
         elif self.left_by in ("interrupt", "detach"):
             engine.interrupt("the driver was told to leave")
@@ -278,14 +290,15 @@ class Scheduler:
 
     def _save_facts(self) -> None:
         """On the way out of an error: keep what was seen, and say what an interrupted inline evaluation was."""
-        state = self._state
-        if self.runner.traits.inline:
-            self._engine.look()
-            for trial in state.live_trials():
-                self._recorder.record(
-                    ev.Interrupted(self._clock.now(), trial.index, trial.attempt, "the driver was interrupted")
-                )
-        with suppress(Exception):  # the error on its way out is the one to show
+        # The error on its way out is the one to show.
+        with suppress(Exception):
+            if self.runner.traits.inline:
+                self._engine.look()
+                for trial in self._state.live_trials():
+                    self._recorder.record(
+                        ev.Interrupted(self._clock.now(), trial.index, trial.attempt, "the driver was interrupted")
+                    )
+        with suppress(Exception):
             self._recorder.commit()
 
     # Leaving. Safe in a signal handler and from another thread.
@@ -331,7 +344,8 @@ class Scheduler:
         if self._closed:
             return
         self._closed = True
-        self.runner.close()
+        if self._opened:  # else it may still be another scheduler's
+            self.runner.close()
         if self._journal is not None and self._own_journal:
             self._journal.close()
         if self._waker is not None:
