@@ -8,6 +8,7 @@ from runwright.clock import monotonic
 from runwright.process.adoption import Absent, Adopted, Exited, Unreachable, Vanished, restart_rule
 from runwright.process.live import LiveAttempt, LiveAttempts
 from runwright.process.sweep import sweep
+from runwright.runner import Ended, Following, Lost, NeverStarted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from runwright.process.deployment import Deployment, Deployments
     from runwright.process.outcome import Judge
     from runwright.result import Json, Result
+    from runwright.runner import Reattachment
     from runwright.status import TrialStatus
     from runwright.trial import BaseTrial
 
@@ -172,14 +174,33 @@ class Attempts:
             known.process.terminate()
             self.live.expect_end(trial.index, "stop", 0.0, self._deployments.limits.grace)
 
-    def strange(self, trial: BaseTrial, found: Finding) -> str | None:
+    # Go on after another driver.
+
+    def reattach(self, trial: BaseTrial) -> Reattachment | None:
+        """Say what became of an attempt that an earlier driver deployed, or may have; None where it is not known."""
+        known = self.followed(trial)
+        if known is not None:
+            return Following(known.metadata)
+        found = self.find(trial)
+        if isinstance(found, Absent):
+            # A request of the last driver may still be under way; after this it starts nothing.
+            return NeverStarted() if self._deployments.fence(trial) else None
+        if isinstance(found, Unreachable):
+            return None
+        strange = self._strange(trial, found)
+        if strange is not None:
+            return None if isinstance(found, Adopted) else Lost(strange)  # unknown until it has ended
+        if isinstance(found, Vanished):
+            failure = self.conclude(trial, found)[1].failure
+            assert failure is not None, "what has vanished has failed"
+            return Lost(failure.message, failure.log)
+        metadata = self.take_over(trial, found)
+        return Following(metadata) if isinstance(found, Adopted) else Ended(metadata)
+
+    def _strange(self, trial: BaseTrial, found: Finding) -> str | None:
         """Return a sentence where an attempt was deployed with other parameters; it is ended, nobody asked for it."""
         sentence = self._deployments.strange(trial)
         if sentence is not None and isinstance(found, Adopted):
             found.process.terminate()
             found.process.close()
         return sentence
-
-    def fence(self, trial: BaseTrial) -> bool:
-        """Make sure that an attempt that was not begun never begins by itself; say whether that is so."""
-        return self._deployments.fence(trial)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from runwright.errors import ContractError, UsageError
 from runwright.evaluation import Evaluation, FunctionReference
-from runwright.process.adoption import Absent, Adopted, Unreachable, Vanished
 from runwright.process.attempts import Attempts
 from runwright.process.client import Launcher
 from runwright.process.command import Command, base_environment, check_settings, literal
@@ -22,7 +21,7 @@ from runwright.process.function import function_command
 from runwright.process.live import check_descriptors
 from runwright.process.outcome import Judge
 from runwright.process.reading import Reading
-from runwright.runner import Ended, Following, Lost, NeverStarted, Runner, Traits
+from runwright.runner import Runner, Traits
 from runwright.status import TrialStatus
 
 if TYPE_CHECKING:
@@ -199,29 +198,8 @@ class ProcessRunner(Runner):
 
     def reattach(self, trials: Sequence[BaseTrial]) -> dict[int, Reattachment]:
         """Find attempts that an earlier driver deployed, or may have."""
-        answers = {trial.index: self._reattach(trial) for trial in trials}
+        answers = {trial.index: self._opened().reattach(trial) for trial in trials}
         return {index: answer for index, answer in answers.items() if answer is not None}
-
-    def _reattach(self, trial: BaseTrial) -> Reattachment | None:
-        attempts = self._opened()
-        known = attempts.followed(trial)
-        if known is not None:
-            return Following(known.metadata)
-        found = attempts.find(trial)
-        if isinstance(found, Absent):
-            # A request of the last driver may still be under way; after this it starts nothing.
-            return NeverStarted() if attempts.fence(trial) else None
-        if isinstance(found, Unreachable):
-            return None
-        strange = attempts.strange(trial, found)
-        if strange is not None:
-            return None if isinstance(found, Adopted) else Lost(strange)  # unknown until it has ended
-        if isinstance(found, Vanished):
-            failure = attempts.conclude(trial, found)[1].failure
-            assert failure is not None, "what has vanished has failed"
-            return Lost(failure.message, failure.log)
-        metadata = attempts.take_over(trial, found)
-        return Following(metadata) if isinstance(found, Adopted) else Ended(metadata)
 
     def close(self) -> None:
         """Let go of everything; live trials go on."""
