@@ -12,6 +12,7 @@ RunwrightError                 one clear sentence; the command line prints it an
 │   └── JournalTooNewError
 ├── SubmitError                a runner could not hand an attempt to what executes it
 ├── InvalidResultError         an evaluation returned something that is no result
+├── StoppedError                  a user has stopped the experiment that a loop of one's own submits to
 ├── ContractError              a runner or an optimizer broke an obligation of its contract
 └── IllegalTransitionError     a trial was asked to make a move that the table of moves does not have
 ```
@@ -103,6 +104,10 @@ class SubmitError(RunwrightError):
 
 class InvalidResultError(RunwrightError):
     """An evaluation returned something that is no result."""
+
+
+class StoppedError(RunwrightError):
+    """A user has stopped the experiment that a loop of one's own submits to."""
 
 
 class ContractError(RunwrightError):

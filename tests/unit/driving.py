@@ -45,7 +45,7 @@ MOST_TURNS = 2000
 
 
 def run(runner: Any, proposals: Any = 1, **settings: Any) -> Scheduler:
-    """Run a scheduler to its end, and check it; a run that does not end is cut short."""
+    """Run a scheduler to its end, check it and, without a directory, close it; what does not end is cut short."""
     driver = scheduler(runner, proposals, **settings)
     turns = 0
 
@@ -56,13 +56,14 @@ def run(runner: Any, proposals: Any = 1, **settings: Any) -> Scheduler:
 
     driver.run(on_turn=count)
     check(driver)
+    if "directory" not in settings:
+        driver.close()
     return driver
 
 
 def events(driver: Scheduler) -> list[Event]:
     """All that was committed."""
-    assert driver._journal is not None
-    return list(driver._journal.read())
+    return list(driver._session.journal.read())
 
 
 def kinds(driver: Scheduler, trial: int | None = None) -> list[str]:

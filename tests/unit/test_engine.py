@@ -560,7 +560,7 @@ def test_a_stop_of_what_never_started_starts_it_to_end_it():
     journal = left_alone(FakeRunner(world, survives_driver=True))
     state_of = scheduler(FakeRunner(world, survives_driver=True).plan("wait", KeyboardInterrupt()), 0, journal=journal)
     state_of._engine.stop(0, StopCause.USER, "enough")
-    state_of._recorder.commit()
+    state_of._session.recorder.commit()
     world.jobs.clear()
     again = FakeRunner(world, survives_driver=True)
     driver = run(again, 0, journal=journal)

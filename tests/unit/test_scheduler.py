@@ -779,7 +779,7 @@ def test_close_is_idempotent_and_leaves_a_journal_that_was_given_open():
     own = Scheduler(EXPERIMENT, ListOptimizer(), FakeRunner(), clock=VirtualClock())
     own.close()
     with pytest.raises(JournalError, match="closed"):
-        own._journal.read()
+        own._session.journal.read()
 
 
 def test_what_goes_wrong_while_opening_releases_the_directory(tmp_path):

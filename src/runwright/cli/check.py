@@ -79,7 +79,7 @@ def _began(place: Path, setup: ExperimentFile) -> str:
     Raises:
         ExperimentChangedError: An experiment with another definition.
     """
-    from runwright.loop.scheduler import differences
+    from runwright.loop.session import differences
     from runwright.report import target_of
 
     if not (place / JOURNAL).is_file():

@@ -1,40 +1,27 @@
-"""The driver: opens a run directory, goes on from where the last driver ended, turns the engine until it is done."""
+"""The driver: goes on from where the last driver ended, and turns the engine until it is done."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from runwright import events as ev
-from runwright import mailbox
-from runwright.clock import SystemClock, VirtualClock, Waker, monotonic
-from runwright.errors import ExperimentChangedError, UsageError
-from runwright.folder import JOURNAL, DirectoryLock
-from runwright.journal import MemoryJournal, SqliteJournal
-from runwright.loop import history
-from runwright.loop.engine import Engine
+from runwright.errors import UsageError
 from runwright.loop.policy import Policy
-from runwright.loop.recorder import Recorder
-from runwright.loop.requests import Requests
+from runwright.loop.session import Session, check_limits
 from runwright.report import Results
-from runwright.runner import RunContext
-from runwright.state import State
-from runwright.status import StopReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
+    from runwright import events as ev
     from runwright.clock import Clock
     from runwright.experiment import Experiment
     from runwright.journal import Journal
     from runwright.optimizer import Optimizer
     from runwright.result import Json
     from runwright.runner import Limits, Runner
-
-LOOK_FOR_REQUESTS_EVERY = 1.0
-"""Seconds between two looks into the mailbox where no wake-up came (a file system without named pipes)."""
+    from runwright.state import State
 
 Leave = Literal["drain", "interrupt", "detach"]
 
@@ -88,7 +75,6 @@ class Scheduler:
             "limits": limits,
         }
         self.policy = replace(policy or Policy(), **{key: value for key, value in changes.items() if value is not None})
-        self.experiment = experiment
         self.optimizer = optimizer
         self.runner = runner
         self.left_by: Leave | None = None
@@ -96,84 +82,25 @@ class Scheduler:
         self._leaving: Leave | None = None
         self._enqueue = [experiment.validate(point) for point in enqueue]
         check_fit(experiment, runner, self.policy)
-        self._definition = {
-            "format": 1,
-            "experiment": experiment.to_dict(),
-            "runner": {"type": type(runner).__name__, "report_keys": runner.run_metadata_report_keys},
-        }
-        self._directory = None if directory is None else Path(directory)
-        self._clock = clock or (VirtualClock() if runner.traits.simulated else SystemClock())
-        self._lock: DirectoryLock | None = None
-        self._journal = journal
-        self._own_journal = journal is None
-        self._opened = False
-        self._closed = False
-        self._waker: Waker | None = None
-        try:
-            self._open()
-        except BaseException:
-            self.close()
-            raise
+        self._listener: Callable[[State, Sequence[ev.Event]], None] | None = None
+        self._session = Session(
+            experiment,
+            optimizer,
+            runner,
+            self.policy,
+            directory=directory,
+            clock=clock,
+            journal=journal,
+            on_commit=self._heard,
+        )
+        self.experiment = self._session.experiment
+        self._clock = self._session.clock
+        self._engine = self._session.engine
 
     @property
     def state(self) -> State:
         """The experiment as its events tell it; for reading."""
-        return self._state
-
-    # Opening.
-
-    def _open(self) -> None:
-        if self._directory is not None:
-            self._directory = self._directory.absolute()
-            try:
-                self._directory.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise UsageError(f"{self._directory}: cannot be made ({error.strerror})") from None
-            self._lock = DirectoryLock(self._directory)
-        if self._journal is None:
-            sync: Literal["FULL", "NORMAL"] = "FULL" if self.runner.traits.survives_driver else "NORMAL"
-            self._journal = (
-                MemoryJournal()
-                if self._directory is None
-                else SqliteJournal(self._directory / JOURNAL, synchronous=sync)
-            )
-        self._state = State()
-        wanted = self.optimizer.rebuild != "stateless"
-        past = history.fold(self._state, self._journal.read(), history=wanted)
-        self._definition["optimizer"] = self.optimizer.describe()
-        new = self._state.experiment is None
-        if self._state.experiment is not None:
-            self._check_unchanged()
-            self.experiment = self._state.experiment  # its parameters in their first order, on which suggestions hang
-        self.optimizer.setup(self.experiment)
-        self._clock.start_at(self._state.last_time)
-        self._waker = Waker() if self._directory is None else mailbox.open_waker(self._directory)
-        self._opened = True
-        self.runner.open(RunContext(self.experiment, self._directory, self._clock, self.policy.limits))
-        self._recorder = Recorder(self._state, self._journal, self._clock, self._heard)
-        self._engine = Engine(self._recorder, self.runner, self.optimizer, self.policy, self._waker)
-        self._requests = None if self._directory is None else Requests(self._directory, self._engine)
-        self._listener: Callable[[State, Sequence[ev.Event]], None] | None = None
-        if new:
-            self._recorder.record(ev.ExperimentStarted(self._clock.now(), self._definition))
-        elif past:
-            restored = self.optimizer.restore(past)
-            self._recorder.record(ev.OptimizerRebuilt(self._clock.now(), restored.exact, restored.reason))
-
-    def _check_unchanged(self) -> None:
-        """Refuse another experiment in the same directory, with the difference shown."""
-        was, now = self._state.definition, self._definition
-        changed = differences(was.get("experiment"), now["experiment"], "") + differences(
-            was.get("optimizer"), now["optimizer"], "optimizer"
-        )
-        if self._state.live and was["runner"]["type"] != self._definition["runner"]["type"]:  # type: ignore[index]
-            changed += differences(was["runner"]["type"], now["runner"]["type"], "runner.type")  # type: ignore[index]
-        if changed:
-            shown = "; ".join(changed[:5]) + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")  # noqa: PLR2004
-            raise ExperimentChangedError(
-                f"{self._directory or 'the journal'} was started with another definition ({shown:.700}); "
-                f"take the change back, or start anew in another directory or with --fresh"
-            )
+        return self._session.state
 
     # Running.
 
@@ -197,8 +124,7 @@ class Scheduler:
         Raises:
             UsageError: Nothing limits the experiment.
         """
-        engine, clock = self._engine, self._clock
-        assert self._waker is not None, "open until `close`"
+        engine, session = self._engine, self._session
         if trials is not None:
             self.policy = engine.policy = replace(self.policy, trials=trials)
         policy = self.policy
@@ -207,29 +133,23 @@ class Scheduler:
         self.left_by = self._leaving = None
         engine.holding = engine.exhausted = False
         self._listener = on_turn
-        self._recorder.record(ev.DriverStarted(clock.now(), clock.epoch(), policy.to_json()))
+        session.begin()
         self._enqueue_first()
-        look = True
-        next_look = 0.0
         try:
             while True:
-                if self._requests is not None and (look or monotonic() >= next_look):
-                    self._waker.drain()
-                    self._requests.take()
-                    next_look = monotonic() + LOOK_FOR_REQUESTS_EVERY
+                session.read_requests()
                 self._leave_if_asked()
-                commits = self._recorder.commits
-                engine.turn()
-                if self._requests is not None:
-                    self._requests.forget()
-                if on_turn is not None and commits == self._recorder.commits:
-                    on_turn(self._state, ())  # nothing happened; time went on
+                commits = session.recorder.commits
+                session.turn()
+                if on_turn is not None and commits == session.recorder.commits:
+                    on_turn(self.state, ())  # nothing happened; time went on
                 if self._done():
                     break
-                look = self._asked_in_turn() or self._wait(tick)
-            self._recorder.commit()
+                if not self._asked_in_turn():
+                    session.wait(None if tick is None else self._clock.now() + tick)
+            session.recorder.commit()
         except BaseException:
-            self._save_facts()
+            session.save_facts()
             raise
         return self.results()
 
@@ -237,32 +157,22 @@ class Scheduler:
         """Whether it was asked to leave in the midst of the turn, so that only the next one acts on it."""
         return self.left_by != self._leaving
 
-    def _wait(self, tick: float | None) -> bool:
-        """Wait for news; say whether another process may have left a request."""
-        assert self._waker is not None, "open until `close`"
-        if self.runner.traits.simulated:
-            self._engine.wait()
-            return False
-        soon = [tick] if tick is not None else []
-        if self._requests is not None:
-            soon.append(LOOK_FOR_REQUESTS_EVERY)
-        self._engine.wait(self._clock.now() + min(soon) if soon else None)
-        return self._waker.drain()
-
     def _done(self) -> bool:
-        state = self._state
+        state = self.state
         if state.undecided or state.untold:
             return False
         if self._leaving == "detach" and self.runner.traits.survives_driver:
             return True
-        return not state.live and (self._leaving is not None or state.stop_reason is not None)
+        if self._leaving is None and state.stop_reason is None:
+            return False
+        if self._leaving != "interrupt" and 0 < state.live <= self._engine.staying:
+            self._engine.detach()  # it never ends by itself
+            return True
+        return not state.live
 
     def _leave_if_asked(self) -> None:
         engine = self._engine
-        requests = self._requests
-        if requests is not None and requests.stop_asked is not None:
-            message, requests.stop_asked = requests.stop_asked, None
-            self._recorder.record(ev.ExperimentEnded(self._clock.now(), StopReason.USER, message))
+        if self._session.stop_asked():
             self.left_by = "interrupt"
         if self.left_by is None:
             return
@@ -277,7 +187,7 @@ class Scheduler:
 
     def _enqueue_first(self) -> None:
         """Record the points that must be tried first, each once."""
-        known = [trial.arms[0].parameters for trial in self._state.trials if trial.source == "enqueued"]
+        known = [trial.arms[0].parameters for trial in self.state.trials if trial.source == "enqueued"]
         for point in self._enqueue:
             if point in known:
                 known.remove(point)
@@ -286,20 +196,7 @@ class Scheduler:
 
     def _heard(self, events: Sequence[ev.Event]) -> None:
         if self._listener is not None:
-            self._listener(self._state, events)
-
-    def _save_facts(self) -> None:
-        """On the way out of an error: keep what was seen, and say what an interrupted inline evaluation was."""
-        # The error on its way out is the one to show.
-        with suppress(Exception):
-            if self.runner.traits.inline:
-                self._engine.look()
-                for trial in self._state.live_trials():
-                    self._recorder.record(
-                        ev.Interrupted(self._clock.now(), trial.index, trial.attempt, "the driver was interrupted")
-                    )
-        with suppress(Exception):
-            self._recorder.commit()
+            self._listener(self.state, events)
 
     # Leaving. Safe in a signal handler and from another thread.
 
@@ -317,20 +214,19 @@ class Scheduler:
 
     def _leave(self, how: Leave) -> None:
         self.left_by = how
-        if self._waker is not None:
-            self._waker.wake()
+        self._session.wake()
 
     # Results.
 
     def results(self) -> Results:
         """Return what came of every trial."""
-        return Results(self._state)
+        return Results(self.state)
 
     def report_results(self) -> dict[int, Json]:
         """Return, by trial, what the runner's `run_metadata_report_keys` name, and the status and metrics."""
         keys = self.runner.run_metadata_report_keys
         report: dict[int, Json] = {}
-        for trial in self._state.trials:
+        for trial in self.state.trials:
             arms = {} if trial.result is None else trial.result.arms
             report[trial.index] = {
                 "status": trial.status.name,
@@ -341,17 +237,7 @@ class Scheduler:
 
     def close(self) -> None:
         """Release directory, journal and runner; idempotent. Trials that survive the driver go on."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._opened:  # else it may still be another scheduler's
-            self.runner.close()
-        if self._journal is not None and self._own_journal:
-            self._journal.close()
-        if self._waker is not None:
-            self._waker.close()
-        if self._lock is not None:
-            self._lock.release()
+        self._session.close()
 
     def __enter__(self) -> Self:
         return self
@@ -367,30 +253,10 @@ def check_fit(experiment: Experiment, runner: Runner, policy: Policy) -> None:
         UsageError: The runner cannot do what the experiment or a limit needs.
     """
     traits, name = runner.traits, type(runner).__name__
+    if experiment.is_open:
+        raise UsageError("the experiment has no parameters to search in; an OpenExperiment is for a TrialQueue")
     if experiment.objectives and not traits.measures:
         raise UsageError(f"{name} measures nothing, but the experiment has objectives: take another runner")
     if not experiment.objectives:
         raise UsageError("the experiment has no objectives: say what to minimize or maximize")
-    limits = policy.limits
-    if limits.timeout is not None and "timeout" not in traits.enforces and not traits.stops:
-        raise UsageError(f"{name} cannot enforce a time limit; PoolRunner and ProcessRunner do")
-    if limits.memory is not None and "memory" not in traits.enforces:
-        raise UsageError(f"{name} cannot enforce a memory limit; PoolRunner and ProcessRunner do")
-
-
-def differences(was: object, now: object, where: str) -> list[str]:
-    """Say how a definition differs from the recorded one, a line a difference."""
-    if isinstance(was, dict) and isinstance(now, dict):
-        found = []
-        for key in dict.fromkeys((*was, *now)):
-            path = f"{where}.{key}" if where else str(key)
-            if key not in was:
-                found.append(f"{path} is new")
-            elif key not in now:
-                found.append(f"{path} is gone")
-            else:
-                found += differences(was[key], now[key], path)
-        return found
-    if was == now:
-        return []
-    return [f"{where}: {was!r:.80} became {now!r:.80}"]
+    check_limits(runner, policy)

@@ -1,0 +1,274 @@
+"""A run directory in the hands of one driver: what `Scheduler` and `TrialQueue` open, turn, wait on and close alike."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from runwright import events as ev
+from runwright import mailbox
+from runwright.clock import SystemClock, VirtualClock, Waker, monotonic
+from runwright.errors import ExperimentChangedError, UsageError
+from runwright.folder import JOURNAL, DirectoryLock
+from runwright.journal import MemoryJournal, SqliteJournal
+from runwright.loop import history
+from runwright.loop.engine import Engine
+from runwright.loop.recorder import Recorder
+from runwright.loop.requests import Requests
+from runwright.runner import RunContext
+from runwright.state import State
+from runwright.status import StopReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from runwright.clock import Clock
+    from runwright.experiment import Experiment
+    from runwright.journal import Journal
+    from runwright.loop.policy import Policy
+    from runwright.optimizer import Optimizer
+    from runwright.result import Json
+    from runwright.runner import Runner
+
+LOOK_FOR_REQUESTS_EVERY = 1.0
+"""Seconds between two looks into the mailbox where no wake-up came (a file system without named pipes)."""
+DEFINITION_ROW = 1
+"""Row of the journal that says which runner an experiment has: `ExperimentStarted` is always the first event."""
+_SHOWN = 5
+
+
+class Session:
+    """One driver's life with an experiment, from opening to closing.
+
+    It goes on from where the last driver ended: folds the journal, brings the optimizer to where it stood, opens the
+    runner.
+
+    Args:
+        experiment: What is optimised.
+        optimizer: Proposes points.
+        runner: Executes trials.
+        policy: How many, how often, how long.
+        directory: Run directory, made where it does not exist; None: everything stays in memory.
+        clock: Time; the runner's kind of time where not given.
+        journal: Where events go; ``DIR/journal.sqlite`` or memory where not given.
+        on_commit: Called with the events of each commit.
+
+    Attributes:
+        experiment: The experiment, as it was recorded first.
+        state: The experiment as its events tell it.
+        engine: Turns.
+
+    Raises:
+        UsageError: The parts do not fit together; nothing was started.
+        DirectoryInUseError: Another driver works in the directory.
+        JournalError: The journal is damaged or of a later version; it was left untouched.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        optimizer: Optimizer,
+        runner: Runner,
+        policy: Policy,
+        *,
+        directory: Path | str | None = None,
+        clock: Clock | None = None,
+        journal: Journal | None = None,
+        on_commit: Callable[[Sequence[ev.Event]], None] | None = None,
+    ) -> None:
+        self.experiment = experiment
+        self.runner = runner
+        self.clock = clock or (VirtualClock() if runner.traits.simulated else SystemClock())
+        self.state = State()
+        self._directory = None if directory is None else Path(directory).absolute()
+        self._lock: DirectoryLock | None = None
+        self._own_journal: Journal | None = None
+        self._waker: Waker | None = None
+        self._runner_opened = False
+        self._closed = False
+        self._next_look = 0.0
+        try:
+            self._take_directory()
+            self.journal = journal or self._open_journal()
+            self._go_on(optimizer, policy, on_commit)
+        except BaseException:
+            self.close()
+            raise
+
+    # Opening.
+
+    def _take_directory(self) -> None:
+        if self._directory is None:
+            return
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{self._directory}: cannot be made ({error.strerror})") from None
+        self._lock = DirectoryLock(self._directory)
+
+    def _open_journal(self) -> Journal:
+        sync: Literal["FULL", "NORMAL"] = "FULL" if self.runner.traits.survives_driver else "NORMAL"
+        self._own_journal = (
+            MemoryJournal() if self._directory is None else SqliteJournal(self._directory / JOURNAL, synchronous=sync)
+        )
+        return self._own_journal
+
+    def _go_on(
+        self, optimizer: Optimizer, policy: Policy, on_commit: Callable[[Sequence[ev.Event]], None] | None
+    ) -> None:
+        """Bring everything to where the last driver ended; open the runner."""
+        definition = self._definition(optimizer)
+        past = history.fold(self.state, self.journal.read(), history=optimizer.rebuild != "stateless")
+        recorded = self.state.experiment
+        if recorded is not None:
+            self._check_unchanged(definition)
+            self.experiment = recorded  # its parameters in their first order, on which suggestions hang
+        optimizer.setup(self.experiment)
+        self.clock.start_at(self.state.last_time)
+        self.waker = self._waker = Waker() if self._directory is None else mailbox.open_waker(self._directory)
+        self._runner_opened = True
+        self.runner.open(RunContext(self.experiment, self._directory, self.clock, policy.limits))
+        self.recorder = Recorder(self.state, self.journal, self.clock, on_commit)
+        self.engine = Engine(self.recorder, self.runner, optimizer, policy, self.waker)
+        self._requests = None if self._directory is None else Requests(self._directory, self.engine)
+        if recorded is None:
+            self.recorder.record(ev.ExperimentStarted(self.clock.now(), definition))
+        elif past:
+            restored = optimizer.restore(past)
+            self.recorder.record(ev.OptimizerRebuilt(self.clock.now(), restored.exact, restored.reason))
+        self.runner.db_id = DEFINITION_ROW
+
+    def _definition(self, optimizer: Optimizer) -> Json:
+        runner = self.runner
+        return {
+            "format": 1,
+            "experiment": self.experiment.to_dict(),
+            "runner": {"type": type(runner).__name__, "report_keys": runner.run_metadata_report_keys},
+            "optimizer": optimizer.describe(),
+        }
+
+    def _check_unchanged(self, now: Json) -> None:
+        """Refuse another experiment in the same directory, with the difference shown."""
+        was = self.state.definition
+        changed = differences(was.get("experiment"), now["experiment"], "")
+        changed += differences(was.get("optimizer"), now["optimizer"], "optimizer")
+        if self.state.live:
+            changed += differences(was["runner"]["type"], now["runner"]["type"], "runner.type")
+        if changed:
+            more = f"; and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+            raise ExperimentChangedError(
+                f"{self._directory or 'the journal'} was started with another definition "
+                f"({'; '.join(changed[:_SHOWN]) + more:.700}); "
+                f"take the change back, or start anew in another directory or with --fresh"
+            )
+
+    # Working.
+
+    def begin(self) -> None:
+        """Record that a driver works from now on."""
+        self.recorder.record(ev.DriverStarted(self.clock.now(), self.clock.epoch(), self.engine.policy.to_json()))
+        self._next_look = 0.0
+
+    def read_requests(self) -> None:
+        """Take in what other processes ask for, where one of them may have asked."""
+        if self._requests is not None and monotonic() >= self._next_look:
+            self.waker.drain()
+            self._requests.take()
+            self._next_look = monotonic() + LOOK_FOR_REQUESTS_EVERY
+
+    def stop_asked(self) -> bool:
+        """Whether a user has asked for the end of the whole experiment since the last call; records it."""
+        requests = self._requests
+        if requests is None or requests.stop_asked is None:
+            return False
+        message, requests.stop_asked = requests.stop_asked, None
+        self.recorder.record(ev.ExperimentEnded(self.clock.now(), StopReason.USER, message))
+        return True
+
+    def turn(self) -> None:
+        """Do one turn of the engine."""
+        self.engine.turn()
+        if self._requests is not None:
+            self._requests.forget()
+
+    def wait(self, until: float | None = None) -> None:
+        """Wait for news.
+
+        Args:
+            until: Time at which to return at the latest; None: when something must be decided, or looked for.
+        """
+        if self.runner.traits.simulated:
+            self.engine.wait(until)
+            return
+        if self._requests is not None:
+            look = self.clock.now() + LOOK_FOR_REQUESTS_EVERY
+            until = look if until is None else min(look, until)
+        self.engine.wait(until)
+        if self.waker.drain():
+            self._next_look = 0.0
+
+    def save_facts(self) -> None:
+        """On the way out of an error: keep what was seen, and say what an interrupted inline evaluation was."""
+        # The error on its way out is the one to show.
+        with suppress(Exception):
+            if self.runner.traits.inline:
+                self.engine.look()
+                for trial in self.state.live_trials():
+                    self.recorder.record(
+                        ev.Interrupted(self.clock.now(), trial.index, trial.attempt, "the driver was interrupted")
+                    )
+        with suppress(Exception):
+            self.recorder.commit()
+
+    # Leaving.
+
+    def wake(self) -> None:
+        """End a wait; safe in a signal handler and from another thread."""
+        if self._waker is not None:
+            self._waker.wake()
+
+    def close(self) -> None:
+        """Release directory, journal and runner; idempotent. Trials that survive the driver go on."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._runner_opened:  # else it may still be another driver's
+            self.runner.close()
+        if self._own_journal is not None:
+            self._own_journal.close()
+        if self._waker is not None:
+            self._waker.close()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def check_limits(runner: Runner, policy: Policy) -> None:
+    """Refuse limits that nobody would enforce.
+
+    Raises:
+        UsageError: A sentence that names the runners that do.
+    """
+    traits, name, limits = runner.traits, type(runner).__name__, policy.limits
+    if limits.timeout is not None and "timeout" not in traits.enforces and not traits.stops:
+        raise UsageError(f"{name} cannot enforce a time limit; PoolRunner and ProcessRunner do")
+    if limits.memory is not None and "memory" not in traits.enforces:
+        raise UsageError(f"{name} cannot enforce a memory limit; PoolRunner and ProcessRunner do")
+
+
+def differences(was: Any, now: Any, where: str) -> list[str]:
+    """Say how a definition differs from the recorded one, a line a difference."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        found = []
+        for key in dict.fromkeys((*was, *now)):
+            path = f"{where}.{key}" if where else str(key)
+            if key not in was:
+                found.append(f"{path} is new")
+            elif key not in now:
+                found.append(f"{path} is gone")
+            else:
+                found += differences(was[key], now[key], path)
+        return found
+    if was == now:
+        return []
+    return [f"{where}: {was!r:.80} became {now!r:.80}"]
