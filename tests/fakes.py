@@ -231,7 +231,7 @@ class FakeRunner(Runner):
         answer = self._scripted("wait", until, until, waker)
         if answer is not GO_ON:
             return answer  # type: ignore[no-any-return]
-        if not self._news and not select.select([waker], [], [], 0)[0]:
+        if not self._news and not _readable(waker):
             began = clock.now()
             times = [time for time in (until, self.world.next_end(began)) if time is not None]
             assert times, "the engine would wait for ever"
@@ -256,6 +256,12 @@ class FakeRunner(Runner):
     @property
     def run_metadata_report_keys(self) -> list[str]:
         return ["job"]
+
+
+def _readable(waker: Waker) -> bool:
+    poller = select.poll()
+    poller.register(waker, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 class ListOptimizer:
