@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -46,9 +47,17 @@ class Policy:
             raise UsageError(f"retries must not be negative, not {self.retries}")
         if self.failure_rate is not None and not 0 <= self.failure_rate <= 1:
             raise UsageError(f"the failure rate must be from 0 to 1, not {self.failure_rate}")
-        for name, value in (("the time of the experiment", self.seconds), ("the time limit", self.limits.timeout)):
-            if value is not None and not value > 0:
-                raise UsageError(f"{name} must be positive, not {value}")
+        limits = self.limits
+        for name, value in (
+            ("the time of the experiment", self.seconds),
+            ("the time limit", limits.timeout),
+            ("the memory limit", limits.memory),
+            ("the limit of output", limits.output),
+        ):
+            if value is not None and not 0 < value < math.inf:
+                raise UsageError(f"{name} must be positive and finite, not {value}; None means no limit")
+        if not 0 <= limits.grace < math.inf:
+            raise UsageError(f"the grace of a stop must be finite and not negative, not {limits.grace}")
 
     def to_json(self) -> Json:
         """Return the JSON form."""

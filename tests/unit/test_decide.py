@@ -1,0 +1,316 @@
+"""Decisions: pure functions of the state, the time and the policy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runwright import events as ev
+from runwright.experiment import Experiment, Float
+from runwright.loop import decide
+from runwright.loop.decide import UNLIMITED
+from runwright.loop.policy import Policy
+from runwright.result import Result
+from runwright.state import State
+from runwright.status import FailureKind, StopCause, StopReason, TrialStatus
+from tests.facts import facts
+
+EXPERIMENT = Experiment("decide", {"x": Float(0, 1)}, {"y": "minimize"})
+STARTED = ev.ExperimentStarted(0.0, {"experiment": EXPERIMENT.to_dict()})
+
+
+def story(index, *steps, attempt=1):
+    """The events of one trial, step by step; a number is a time."""
+    time = 0.0
+    told: list[ev.Event] = [ev.TrialAsked(0.0, index, [{"x": 0.5}])]
+    for step in steps:
+        if isinstance(step, (int, float)):
+            time = float(step)
+        elif step == "send":
+            told.append(ev.DeployStarted(time, index, attempt, "d"))
+        elif step == "run":
+            told += [ev.DeployStarted(time, index, attempt, "d"), ev.Deployed(time, index, attempt, {})]
+        elif step == "done":
+            told.append(ev.Finished(time, index, attempt, Result({"0_0": {"y": (1.0, None)}})))
+        elif isinstance(step, FailureKind):
+            told.append(ev.Finished(time, index, attempt, Result.failed(step, "why")))
+        elif step == "again":
+            told.append(ev.RetryPlanned(time, index, time))
+            attempt += 1
+        elif step == "give up":
+            told.append(ev.GaveUp(time, index))
+        elif step == "stop":
+            told.append(ev.StopRequested(time, index, attempt, StopCause.USER, "enough"))
+        else:
+            told.append(step)
+    return told
+
+
+def state_of(*stories, extra=()):
+    events = [STARTED]
+    for index, steps in enumerate(stories):
+        events += story(index, *steps)
+    state = State.of([*events, *extra])
+    state.check()
+    return state
+
+
+CRASHED, LOST, SUBMIT = FailureKind.CRASHED, FailureKind.LOST, FailureKind.SUBMIT_ERROR
+RUN, DONE, FAILED = ["run"], ["run", "done"], ["run", CRASHED, "give up"]
+
+
+def delayed(index, until):
+    return ["run", LOST, ev.RetryPlanned(0.0, index, until)]
+
+
+# Verdicts on failed attempts.
+
+
+@pytest.mark.parametrize(
+    ("kinds", "retries", "verdict"),
+    [
+        ([CRASHED], 0, "give up"),
+        ([CRASHED], 1, 0.0),
+        ([CRASHED, CRASHED], 1, "give up"),
+        ([CRASHED, CRASHED], 9, 0.0),
+        ([FailureKind.TIMEOUT], 1, 0.0),
+        ([FailureKind.INVALID_RESULT], 1, 0.0),
+        ([SUBMIT], 1, 1.0),
+        ([LOST], 1, 1.0),
+        ([LOST], 0, "give up"),
+        ([SUBMIT, SUBMIT], 9, 2.0),
+        ([CRASHED, CRASHED, LOST], 9, 4.0),
+        ([SUBMIT] * 6, 9, 32.0),
+        ([SUBMIT] * 7, 9, 60.0),
+        ([SUBMIT] * 90, 99, 60.0),
+    ],
+)
+def test_verdicts(kinds, retries, verdict):
+    steps = [step for kind in kinds for step in ("run", kind, "again")][:-1]
+    state = state_of(steps)
+    expected = ev.GaveUp(5.0, 0) if verdict == "give up" else ev.RetryPlanned(5.0, 0, 5.0 + verdict)
+    assert decide.verdicts(state, Policy(retries=retries), 5.0) == [expected]
+
+
+def test_an_interrupted_attempt_is_no_failure_of_the_trial():
+    interrupted = ["run", ev.Interrupted(1.0, 0, 1, "left")]
+    state = state_of([*interrupted, ev.DeployStarted(1.0, 0, 2, "d"), ev.Finished(2.0, 0, 2, Result.failed(LOST, ""))])
+    assert decide.verdicts(state, Policy(retries=1), 5.0) == [ev.RetryPlanned(5.0, 0, 6.0)]
+
+
+def test_each_undecided_trial_gets_its_verdict():
+    state = state_of(["run", CRASHED], DONE, ["run", LOST])
+    assert decide.verdicts(state, Policy(retries=1), 0.0) == [
+        ev.RetryPlanned(0.0, 0, 0.0),
+        ev.RetryPlanned(0.0, 2, 1.0),
+    ]
+    assert decide.verdicts(state_of(RUN, DONE, []), Policy(), 0.0) == []
+
+
+# Whether the experiment ends.
+
+
+@pytest.mark.parametrize(
+    ("stories", "policy", "exhausted", "reason"),
+    [
+        ([], Policy(trials=0), False, StopReason.TRIALS),
+        ([DONE, FAILED], Policy(trials=2), False, StopReason.TRIALS),
+        ([DONE, DONE, DONE], Policy(trials=2), False, StopReason.TRIALS),
+        ([DONE], Policy(trials=2), False, None),
+        ([DONE], Policy(), False, None),
+        ([DONE], Policy(), True, StopReason.EXHAUSTED),
+        ([DONE], Policy(trials=9), True, StopReason.EXHAUSTED),
+        ([DONE, RUN], Policy(trials=2), True, None),
+        ([DONE, ["send"]], Policy(trials=2), True, None),
+        ([DONE, []], Policy(trials=2), True, None),
+        ([DONE, ["run", CRASHED]], Policy(trials=2), True, None),
+        ([DONE, delayed(1, 9.0)], Policy(trials=2), True, None),
+        ([RUN], Policy(seconds=9.0), False, None),
+        ([RUN], Policy(seconds=8.0), False, StopReason.TIME),
+        ([RUN], Policy(seconds=7.5), False, StopReason.TIME),
+        # More than the rate of the ended trials failed, once enough have ended.
+        ([FAILED] * 2 + [DONE] * 3, Policy(failure_rate=0.4), False, None),
+        ([FAILED] * 3 + [DONE] * 3, Policy(failure_rate=0.4), False, StopReason.FAILURE_RATE),
+        ([FAILED] * 4, Policy(failure_rate=0.4), False, None),
+        ([FAILED] * 4, Policy(failure_rate=0.4, failure_rate_after=4), False, StopReason.FAILURE_RATE),
+        ([FAILED] * 2 + [RUN], Policy(failure_rate=0.4, trials=3), False, None),
+        ([FAILED] * 3, Policy(failure_rate=0.4, trials=3), False, StopReason.FAILURE_RATE),
+        ([FAILED] * 3, Policy(failure_rate=1.0, trials=3), False, StopReason.TRIALS),
+        ([FAILED], Policy(failure_rate=0.0, failure_rate_after=0), False, StopReason.FAILURE_RATE),
+        ([], Policy(failure_rate=0.0, failure_rate_after=0, trials=1), False, None),
+    ],
+)
+def test_ending(stories, policy, exhausted, reason):
+    end = decide.ending(state_of(*stories), policy, 8.0, exhausted=exhausted)
+    assert (None if end is None else (end.reason, end.time)) == (None if reason is None else (reason, 8.0))
+
+
+@pytest.mark.parametrize(
+    ("stories", "policy", "message"),
+    [
+        ([DONE, DONE], Policy(trials=2), "all 2 trials have ended"),
+        ([DONE], Policy(), "the optimizer has nothing more to propose"),
+        ([RUN], Policy(seconds=7.5), "its time of 7.5 s is used up"),
+        ([FAILED] * 5, Policy(failure_rate=0.25), "5 of 5 ended trials failed, more than the failure rate of 0.25"),
+    ],
+)
+def test_the_end_is_told_in_a_sentence(stories, policy, message):
+    assert decide.ending(state_of(*stories), policy, 8.0, exhausted=True).message == message
+
+
+def test_an_experiment_ends_once():
+    state = state_of(DONE, extra=[ev.ExperimentEnded(1.0, StopReason.USER, "")])
+    assert decide.ending(state, Policy(trials=1), 8.0, exhausted=True) is None
+
+
+# Slots, asks and deployments.
+
+
+@pytest.mark.parametrize(
+    ("parallel", "capacity", "free"),
+    [
+        (None, 7, 7),
+        (None, UNLIMITED, UNLIMITED),
+        (5, UNLIMITED, 3),
+        (5, 2, 2),
+        (5, 9, 3),
+        (2, 9, 0),
+        (1, 9, 0),
+        (5, 0, 0),
+    ],
+)
+def test_free_slots(parallel, capacity, free):
+    assert decide.free_slots(state_of(RUN, ["send"], DONE, []), Policy(parallel=parallel), capacity) == free
+
+
+@pytest.mark.parametrize(
+    ("stories", "trials", "free", "count"),
+    [
+        ([], 9, 3, 3),
+        ([], 2, 3, 2),
+        ([], None, 3, 3),
+        ([], 5, UNLIMITED, 5),
+        ([DONE, RUN], 9, 3, 3),
+        ([DONE, RUN], 2, 3, 0),
+        ([DONE, DONE, DONE], 2, 3, 0),
+        ([[], []], 9, 3, 1),
+        ([[], [], [], []], 9, 3, 0),
+        ([delayed(0, 4.0), delayed(1, 6.0)], 9, 3, 2),
+        ([delayed(0, 4.0), delayed(1, 5.0)], 9, 3, 1),
+        ([delayed(0, 4.0), delayed(1, 5.0)], 9, 1, 0),
+    ],
+)
+def test_asks_fill_the_slots_that_candidates_leave(stories, trials, free, count):
+    assert decide.asks(state_of(*stories), Policy(trials=trials, parallel=9), 5.0, free) == count
+
+
+def test_nothing_is_asked_or_started_once_the_experiment_has_ended():
+    state = state_of([], extra=[ev.ExperimentEnded(1.0, StopReason.TIME, "")])
+    assert decide.asks(state, Policy(trials=9), 5.0, 3) == 0
+    assert decide.room(state, 5.0, 3) == 0
+    assert decide.deployments(state, 5.0, 3) == []
+
+
+@pytest.mark.parametrize(
+    ("stories", "free", "room"),
+    [
+        ([], 3, 3),
+        ([], UNLIMITED, UNLIMITED),
+        ([[], []], 3, 1),
+        ([[], []], 1, 0),
+        ([delayed(0, 4.0), delayed(1, 6.0)], 3, 2),
+    ],
+)
+def test_room_is_what_candidates_leave(stories, free, room):
+    assert decide.room(state_of(*stories), 5.0, free) == room
+
+
+@pytest.mark.parametrize(
+    ("stories", "free", "started"),
+    [
+        ([], 3, []),
+        ([[], []], 3, [(0, 1), (1, 1)]),
+        ([[], [], []], 2, [(0, 1), (1, 1)]),
+        ([[], []], UNLIMITED, [(0, 1), (1, 1)]),
+        ([[], []], 0, []),
+        ([["run", CRASHED, "again"], []], 3, [(1, 1), (0, 2)]),
+        ([delayed(0, 4.0), [], delayed(2, 3.0), delayed(3, 6.0)], 3, [(1, 1), (2, 2), (0, 2)]),
+        ([delayed(0, 4.0), [], delayed(2, 3.0)], 2, [(1, 1), (2, 2)]),
+        ([delayed(0, 4.0), delayed(1, 3.0)], UNLIMITED, [(1, 2), (0, 2)]),
+        ([delayed(0, 6.0)], 3, []),
+    ],
+)
+def test_deployments(stories, free, started):
+    state = state_of(*stories)
+    if stories and stories[0][-1:] == ["again"]:
+        state.ready[0] = state.ready.pop(0)  # it became ready after the other was asked
+    found = decide.deployments(state, 5.0, free)
+    assert [(event.trial, event.attempt) for event in found] == started
+    assert all(event.time == 5.0 and event.digest == state.trials[event.trial].digest for event in found)
+
+
+# Limits and deadlines.
+
+
+def test_timeouts_strike_running_trials_only_and_each_once():
+    state = state_of([1, "run"], [2, "run"], [2, "run", "stop"], [2, "send"], [2, "run", "done"], [4, "run"])
+    assert decide.timeouts(state, None, 99.0) == []
+    assert decide.timeouts(state, 3.0, 3.9) == []
+    assert [(stop.trial, stop.time) for stop in decide.timeouts(state, 3.0, 4.0)] == [(0, 4.0)]
+    (first, second) = decide.timeouts(state, 3.0, 6.5)
+    assert (first.trial, second.trial) == (0, 1)
+    assert (first.attempt, first.cause) == (1, StopCause.TIMEOUT)
+    assert first.reason == "it ran longer than its limit of 3 s"
+    state.apply(replace(first, time=6.5))
+    assert [stop.trial for stop in decide.timeouts(state, 3.0, 6.5)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("stories", "seconds", "timeout", "now", "deadline"),
+    [
+        ([], None, None, 0.0, None),
+        ([[1, "run"], [2, "run"]], None, None, 2.0, None),
+        ([[1, "run"], [2, "run"]], None, 3.0, 2.0, 4.0),
+        ([[1, "run", "stop"], [2, "run"]], None, 3.0, 2.0, 5.0),
+        ([[1, "run", "stop"]], None, 3.0, 2.0, None),
+        ([[1, "send"]], None, 3.0, 2.0, None),
+        ([], 60.0, 3.0, 2.0, 60.0),
+        ([delayed(0, 9.0), delayed(1, 7.0)], 60.0, 3.0, 2.0, 7.0),
+        ([delayed(0, 9.0), delayed(1, 7.0)], None, None, 7.0, 9.0),
+        ([delayed(0, 9.0), delayed(1, 7.0)], None, None, 9.0, None),
+        ([delayed(0, 9.0), [1, "run"]], 60.0, 3.0, 2.0, 4.0),
+    ],
+)
+def test_the_next_deadline(stories, seconds, timeout, now, deadline):
+    """A retry that was due at the latest turn found no free slot: time alone will not give it one."""
+    assert decide.next_deadline(state_of(*stories), Policy(seconds=seconds), timeout, now) == deadline
+
+
+def test_once_the_experiment_has_ended_its_time_is_no_deadline():
+    state = state_of([1, "run"], extra=[ev.ExperimentEnded(1.0, StopReason.USER, "")])
+    assert decide.next_deadline(state, Policy(seconds=60.0), None, 2.0) is None
+
+
+# Pure.
+
+
+def test_decisions_change_nothing():
+    state = state_of([], RUN, DONE, FAILED, ["run", CRASHED], delayed(5, 1.0), [1, "run", "stop"])
+    policy = Policy(trials=9, parallel=9, retries=1, failure_rate=0.1, failure_rate_after=1, seconds=1.0)
+    known = facts(state)
+    first = [
+        (
+            decide.verdicts(state, policy, 5.0),
+            decide.ending(state, policy, 5.0, exhausted=True),
+            decide.free_slots(state, policy, 9),
+            decide.asks(state, policy, 5.0, 9),
+            decide.deployments(state, 5.0, 9),
+            decide.timeouts(state, 1.0, 5.0),
+            decide.next_deadline(state, policy, 1.0, 0.0),
+        )
+        for _ in range(2)
+    ]
+    assert facts(state) == known
+    assert first[0] == first[1]
+    assert state.trials[0].status is TrialStatus.CANDIDATE
