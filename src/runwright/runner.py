@@ -134,6 +134,8 @@ class Runner(ABC):
     traits: Traits = Traits()
     poll_interval: float = 0.1
     """Seconds between two polls where `wait` has no events to wait for."""
+    last_trial_stays: bool = False
+    """The latest trial runs until another replaces it (`SingleRunningTrialMixin`): a scheduler leaves the last one."""
 
     _db_id: int | None = None
     _context: RunContext | None = None

@@ -35,7 +35,8 @@ def test_run_evaluates_and_says_what_it_measured():
     runner.open(RunContext(EXPERIMENT))
     one = trial()
     metadata = runner.run(one)
-    assert metadata == {"name": "e_0", "simulation_result": {"y": [4.0, 0.1], "extra": [1.0, None]}}
+    told = {"y": {"__class__": "builtins:tuple", "items": [4.0, 0.1]}, "extra": 1}
+    assert metadata == {"name": "e_0", "simulation_result": told}
     assert json.loads(json.dumps(metadata)) == metadata
     assert runner.poll_trial_status([one]) == {rw.TrialStatus.COMPLETED: {0}}
     result = runner.fetch_result(one)
@@ -51,8 +52,10 @@ def test_run_evaluates_and_says_what_it_measured():
 def test_a_batch_is_named_by_arm():
     batch = trial(3, 1.0, 2.0)
     runner = LocalMetadataRunner(opposite)
-    assert runner.run(batch)["simulation_result"] == {"3_0": {"y": [-1.0, None]}, "3_1": {"y": [-2.0, None]}}
+    batch.run_metadata = runner.run(batch)
+    assert batch.run_metadata["simulation_result"] == {"3_0": -1.0, "3_1": -2.0}
     assert runner.fetch_result(batch).arms["3_1"] == {"y": (-2.0, None)}
+    assert runner.simulation_result(batch) == {"3_0": -1.0, "3_1": -2.0}
 
 
 def test_an_exception_is_that_trials_failure():

@@ -40,7 +40,7 @@ def verdicts(state: State, policy: Policy, now: float) -> list[RetryPlanned | Ga
     return found
 
 
-def ending(state: State, policy: Policy, now: float, *, exhausted: bool) -> ExperimentEnded | None:
+def ending(state: State, policy: Policy, now: float, *, exhausted: bool, staying: int = 0) -> ExperimentEnded | None:
     """Decide whether the experiment ends now.
 
     Args:
@@ -48,6 +48,7 @@ def ending(state: State, policy: Policy, now: float, *, exhausted: bool) -> Expe
         policy: What the user decided.
         now: Time of the experiment.
         exhausted: Whether the optimizer has nothing more to propose.
+        staying: How many live attempts never end by themselves.
     """
     if state.stop_reason is not None:
         return None
@@ -59,10 +60,11 @@ def ending(state: State, policy: Policy, now: float, *, exhausted: bool) -> Expe
             return ExperimentEnded(now, StopReason.FAILURE_RATE, message)
     if policy.seconds is not None and now >= policy.seconds:
         return ExperimentEnded(now, StopReason.TIME, f"its time of {policy.seconds:g} s is used up")
-    if state.live or state.ready or state.delayed or state.undecided:
+    if state.live > staying or state.ready or state.delayed or state.undecided:
         return None
     if policy.trials is not None and len(state.trials) >= policy.trials:
-        return ExperimentEnded(now, StopReason.TRIALS, f"all {len(state.trials)} trials have ended")
+        but = ", but the latest, which goes on" if state.live else ""
+        return ExperimentEnded(now, StopReason.TRIALS, f"all {len(state.trials)} trials have ended{but}")
     if exhausted:
         return ExperimentEnded(now, StopReason.EXHAUSTED, "the optimizer has nothing more to propose")
     return None
@@ -74,11 +76,18 @@ def _enough(policy: Policy) -> int:
     return after if policy.trials is None else max(1, min(after, policy.trials))
 
 
-def free_slots(state: State, policy: Policy, capacity: int) -> int:
-    """How many more attempts may be deployed; `UNLIMITED` where nothing limits them."""
+def free_slots(state: State, policy: Policy, capacity: int, staying: int = 0) -> int:
+    """How many more attempts may be deployed; `UNLIMITED` where nothing limits them.
+
+    Args:
+        state: The experiment.
+        policy: What the user decided.
+        capacity: How many more the runner takes.
+        staying: How many live attempts end only when another one replaces them.
+    """
     if policy.parallel is None:
         return capacity
-    room = max(0, policy.parallel - state.live)
+    room = max(0, policy.parallel - max(0, state.live - staying))
     return room if capacity == UNLIMITED else min(room, capacity)
 
 
@@ -92,7 +101,10 @@ def room(state: State, now: float, free: int) -> int:
     """
     if state.stop_reason is not None:
         return 0
-    return free if free == UNLIMITED else max(0, free - len(state.ready) - len(_due(state, now, free)))
+    if free == UNLIMITED:
+        return free
+    due = len(_due(state, now, free)) if state.delayed else 0
+    return max(0, free - len(state.ready) - due)
 
 
 def asks(state: State, policy: Policy, now: float, free: int) -> int:
@@ -159,8 +171,10 @@ def next_deadline(state: State, policy: Policy, timeout: float | None, now: floa
         timeout: The limit that the engine sees to.
         now: Time of the latest turn. A retry that was due then found no free slot: no time to come will give it one.
     """
-    after = bisect_right(state.delayed, now, key=itemgetter(0))
-    times = [not_before for not_before, _ in state.delayed[after : after + 1]]
+    times: list[float] = []
+    if state.delayed:
+        after = bisect_right(state.delayed, now, key=itemgetter(0))
+        times += [not_before for not_before, _ in state.delayed[after : after + 1]]
     if timeout is not None:
         for index, since in state.running.items():
             if index not in state.stopping:
@@ -168,4 +182,4 @@ def next_deadline(state: State, policy: Policy, timeout: float | None, now: floa
                 break
     if policy.seconds is not None and state.stop_reason is None:
         times.append(policy.seconds)
-    return min(times, default=None)
+    return min(times) if times else None

@@ -67,6 +67,10 @@ class Engine:
         self._changed: set[int] | None = None
         self._next_full_poll = self.clock.now() + FULL_POLL_EVERY
         self._turned = self.clock.now()
+        traits = runner.traits
+        self._simulated, self._inline, self._holds_results = traits.simulated, traits.inline, traits.holds_results
+        # The time limit that the runner cannot enforce by itself.
+        self._timeout = None if "timeout" in traits.enforces else policy.limits.timeout
 
     # The turn.
 
@@ -78,13 +82,13 @@ class Engine:
             self._effects.reattach(now)
             self._changed = None
         ended = self._observe(now)
-        if ended and self._runner.traits.holds_results:
+        if ended and self._holds_results:
             recorder.commit()  # nobody else has these results
         if self.state.undecided:
             for verdict in decide.verdicts(self.state, self.policy, now):
                 recorder.record(verdict)
         self._tell(now)
-        end = decide.ending(self.state, self.policy, now, exhausted=self.exhausted)
+        end = decide.ending(self.state, self.policy, now, exhausted=self.exhausted, staying=self.staying)
         if end is not None:
             recorder.record(end)
         deployments = self._propose(now)
@@ -105,8 +109,7 @@ class Engine:
             until: Time at which to return at the latest; None: when something must be decided.
         """
         state, outages = self.state, self._observer.outages
-        idle = not (state.live or state.ready or state.delayed)
-        if state.undecided or (self.exhausted and idle and state.stop_reason is None):
+        if state.undecided or (self.exhausted and self._idle and state.stop_reason is None):
             self._changed = None if outages else set()
             return  # the next turn has something to decide already
         deadline = decide.next_deadline(state, self.policy, self._timeout, self._turned)
@@ -114,8 +117,7 @@ class Engine:
         now = self.clock.now()
         if outages:
             times.append(now + min(5.0, ASK_AGAIN_AFTER * 2.0 ** min(outages, 10)))
-        simulated = self._runner.traits.simulated
-        if not simulated:
+        if not self._simulated:
             if self.recorder.pending:
                 times.append(now + FLUSH_AFTER)
             if self._effects.unsettled:
@@ -123,13 +125,25 @@ class Engine:
             if state.live:
                 times.append(self._next_full_poll)
         self._changed = self._runner.wait(min(times, default=None), self._waker)
-        if outages or (not simulated and self.clock.now() >= self._next_full_poll):
+        if outages or (not self._simulated and self.clock.now() >= self._next_full_poll):
             self._changed = None
 
     @property
-    def _timeout(self) -> float | None:
-        """The time limit that the runner cannot enforce by itself."""
-        return None if "timeout" in self._runner.traits.enforces else self.policy.limits.timeout
+    def _pending(self) -> bool:
+        """Whether something goes on or waits to."""
+        state = self.state
+        return bool(state.live > self.staying or state.ready or state.delayed)
+
+    @property
+    def staying(self) -> int:
+        """How many live attempts never end by themselves: the latest one, where the runner keeps it running."""
+        return int(self._runner.last_trial_stays and not self.state.stopping)
+
+    @property
+    def _idle(self) -> bool:
+        """Whether no result is to be expected of any trial."""
+        state = self.state
+        return not (state.live > self.staying or state.ready or state.delayed)
 
     # Observe.
 
@@ -148,7 +162,9 @@ class Engine:
             live = [state.trials[i] for i in sorted(self._changed) if i in state.running or i in state.staged]
         self._changed = set()
         unresolved = self._effects.unresolved
-        return self._observer.poll([trial for trial in live if trial.index not in unresolved], now)
+        if unresolved:
+            live = [trial for trial in live if trial.index not in unresolved]
+        return self._observer.poll(live, now)
 
     # Tell and ask.
 
@@ -167,13 +183,16 @@ class Engine:
             return []
         if self.asking and not (self.exhausted or self._asked_in_vain):
             self._ask(now, decide.asks(self.state, self.policy, now, free))
+        if self._asked_in_vain and self._idle:
+            self.exhausted = True  # it waits for a result that will never come: there is nothing more
         return decide.deployments(self.state, now, free)
 
     def _free_slots(self) -> int:
-        capacity = 1 if self._runner.traits.inline else self._observer.capacity()
-        if capacity != decide.UNLIMITED:
-            capacity = max(0, capacity - self._effects.uncounted)
-        return decide.free_slots(self.state, self.policy, capacity)
+        capacity = 1 if self._inline else self._observer.capacity()
+        uncounted = self._effects.uncounted
+        if uncounted and capacity != decide.UNLIMITED:
+            capacity = max(0, capacity - uncounted)
+        return decide.free_slots(self.state, self.policy, capacity, self.staying)
 
     def room(self) -> int:
         """Return how many trials would be started at once if they were added now; -1 where nothing limits them."""
@@ -193,8 +212,7 @@ class Engine:
                 return
             if suggestion is None:
                 # It waits for a result, and is not asked before: how often there were turns must not matter to it.
-                self._asked_in_vain = bool(state.live or state.ready or state.delayed)
-                self.exhausted = not self._asked_in_vain  # where none will come there is nothing more
+                self._asked_in_vain = True
                 return
             try:
                 point = state.experiment.validate(suggestion.parameters)

@@ -1,39 +1,26 @@
-"""Evaluates trials in the driver's own process, one after the other, inside `run`."""
+"""Evaluates trials by a Python function in the driver's own process, one after the other."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from runwright.errors import ContractError, SubmitError
-from runwright.evaluation import Evaluation, FunctionReference
+from runwright.errors import ContractError
+from runwright.evaluation import Evaluation, FunctionReference, result_of
 from runwright.result import Result
-from runwright.runner import Ended, Lost, Runner, Traits
-from runwright.status import TrialStatus
+from runwright.runner import Runner
+from runwright.runners.inline import InlineRunner
+from runwright.runners.local_json import UnrestorableError, restored, tagged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
-    from runwright.clock import Waker
-    from runwright.result import Json, Measurement
-    from runwright.runner import Reattachment, RunContext
-    from runwright.trial import Arm, BaseTrial
-
-_LOOKED_AT = 2  # how many kept results each run looks at: more than one, so that the kept ones become fewer
+    from runwright.result import Json, Metrics
+    from runwright.runner import RunContext
+    from runwright.trial import BaseTrial
 
 
-class _Kept(NamedTuple):
-    """An evaluation whose result may still be asked for."""
-
-    trial: BaseTrial
-    attempt: int
-    point: tuple[Any, ...]
-    result: Result
-    metadata: Json
-
-
-class LocalMetadataRunner(Runner):
-    """Evaluates in this process; the run metadata holds the measurements.
+class LocalMetadataRunner(InlineRunner):
+    """Evaluates in this process; the run metadata holds what the function returned.
 
     An exception of the function is that trial's failure, with its traceback. A function that never returns blocks the
     driver, and one that ends the process ends the driver: `PoolRunner` and `ProcessRunner` are for those.
@@ -42,12 +29,10 @@ class LocalMetadataRunner(Runner):
         evaluation_function: Called once for each arm; see `runwright.EvaluationFunction`.
     """
 
-    traits = Traits(batches=True, holds_results=True, inline=True)
-
     def __init__(self, evaluation_function: Callable[..., Any]) -> None:
-        self._evaluation = Evaluation(evaluation_function)
-        self._kept: OrderedDict[tuple[str, int], _Kept] = OrderedDict()
-        self._news: dict[int, BaseTrial] = {}
+        super().__init__()
+        self._returned: dict[str, Any] = {}
+        self._evaluation = Evaluation(evaluation_function, self._returned.__setitem__)
 
     @property
     def evaluation_function(self) -> Callable[..., Any]:
@@ -73,99 +58,67 @@ class LocalMetadataRunner(Runner):
             trial: The trial to evaluate.
 
         Returns:
-            ``{"name": "<experiment>_<index>", "simulation_result": {"y": [mean, sem]}}``; of a batch trial the same by
-            arm, and None where the evaluation failed.
+            ``{"name": "<experiment>_<index>", "simulation_result": ...}``: what the function returned, as tagged JSON
+            (`simulation_result` gives the object back); of a batch trial by arm; None where the evaluation failed.
 
         Raises:
             SubmitError: The same attempt was evaluated with other parameters.
         """
-        key = (trial.experiment.name, trial.index)
-        point = (trial.arms, trial.instance, trial.budget, trial.seed)
-        known = self._kept.get(key)
-        if known is not None and known.attempt == trial.attempt:
-            if known.point != point:
-                raise SubmitError(
-                    f"trial {trial.index}: attempt {trial.attempt} was already evaluated with other parameters"
-                )
-            return known.metadata
-        self._forget()
+        return super().run(trial)
+
+    def evaluate(self, trial: BaseTrial) -> tuple[Result, Json]:
+        """Call the function for each arm."""
+        self._returned.clear()
         result = self._evaluation(trial)
-        metadata = {"name": f"{trial.experiment.name}_{trial.index}", "simulation_result": _as_json(trial.arms, result)}
-        self._kept[key] = _Kept(trial, trial.attempt, point, result, metadata)
-        self._news[trial.index] = trial
-        return metadata
-
-    def wait(self, until: float | None, waker: Waker) -> set[int] | None:
-        """Return at once what was evaluated and not polled since; where there is nothing, wait.
-
-        Args:
-            until: Time of the context's clock at which to return at the latest; None: no such time.
-            waker: Ends the wait from elsewhere.
-        """
-        news = self._news
-        if not news:
-            self.context.clock.wait(until, waker)
-            return set()
-        for index in [index for index, trial in news.items() if _is_over(trial)]:
-            del news[index]  # nobody will poll it any more
-        return set(news)
-
-    def poll_trial_status(self, trials: Iterable[BaseTrial]) -> dict[TrialStatus, set[int]]:
-        """Check the status of trials: COMPLETED or FAILED where the result is there, else RUNNING.
-
-        Args:
-            trials: Trials to poll.
-        """
-        statuses: dict[TrialStatus, set[int]] = {}
-        for trial in trials:
-            self._news.pop(trial.index, None)
-            result = self._find(trial)
-            if result is None:
-                status = TrialStatus.RUNNING
+        told: Any = None
+        if result.failure is None:
+            if len(trial.arms) == 1:
+                told = tagged(self._returned[trial.arms[0].name])
             else:
-                status = TrialStatus.COMPLETED if result.failure is None else TrialStatus.FAILED
-            statuses.setdefault(status, set()).add(trial.index)
-        return statuses
+                told = {arm.name: tagged(self._returned[arm.name]) for arm in trial.arms}
+        self._returned.clear()
+        return result, {"name": f"{trial.experiment.name}_{trial.index}", "simulation_result": told}
 
-    def fetch_result(self, trial: BaseTrial) -> Result:
-        """Return the result of the trial's current attempt.
+    def recall(self, trial: BaseTrial) -> Result | None:
+        """Read again what the function had returned to an earlier driver."""
+        if trial.run_metadata.get("simulation_result") is None:
+            return None
+        try:
+            given = self.simulation_result(trial)
+        except UnrestorableError:
+            return None  # its class is gone: the trial is evaluated again
+        by_arm = {trial.arms[0].name: given} if len(trial.arms) == 1 else given
+        arms: dict[str, Metrics] = {}
+        info: Json = {}
+        for name, returned in by_arm.items():
+            part = result_of(returned, name, trial.experiment.objectives)
+            if part.failure is not None:
+                return None  # it was a result, and what is kept of it is not enough
+            arms.update(part.arms)
+            if part.additional_info:
+                info |= part.additional_info if len(by_arm) == 1 else {name: part.additional_info}
+        return Result(arms=arms, additional_info=info or None)
+
+    @staticmethod
+    def simulation_result(trial: BaseTrial) -> Any:
+        """Return the object that the evaluation function returned, rebuilt from the trial's run metadata.
+
+        Of a batch trial, a dictionary by arm. Numbers, texts, lists, tuples, mappings, numpy arrays, enumerations,
+        named tuples, dataclasses and point results come back as they were; of anything else its text is kept.
 
         Args:
-            trial: A trial that was evaluated.
+            trial: A trial that was evaluated, in this process or another.
 
         Raises:
-            ContractError: It was not.
+            ContractError: Its run metadata hold none: it was not evaluated, or the evaluation failed.
+            UnrestorableError: A class in it does not import any more.
         """
-        result = self._find(trial)
-        if result is None:
-            raise ContractError(f"trial {trial.index}: attempt {trial.attempt} was not evaluated here")
-        return result
-
-    def stop(self, trial: BaseTrial, reason: str | None = None) -> dict[str, Any]:  # noqa: ARG002
-        """Do nothing: an evaluation that has returned from `run` has ended.
-
-        Args:
-            trial: The trial to stop.
-            reason: Why.
-        """
-        return {} if reason is None else {"reason": reason}
-
-    def reattach(self, trials: Sequence[BaseTrial]) -> dict[int, Reattachment]:
-        """Find attempts of an earlier driver: those whose run metadata holds the measurements have ended.
-
-        Args:
-            trials: Trials with an attempt whose end is not recorded.
-        """
-        found: dict[int, Reattachment] = {}
-        for trial in trials:
-            known = self._find(trial) is not None
-            found[trial.index] = Ended(trial.run_metadata) if known else Lost("it ended with the driver that ran it")
-        return found
-
-    def close(self) -> None:
-        """Forget all results."""
-        self._kept.clear()
-        self._news.clear()
+        told = trial.run_metadata.get("simulation_result")
+        if told is None:
+            raise ContractError(f"trial {trial.index} has no simulation result: {trial}")
+        if len(trial.arms) == 1:
+            return restored(told)
+        return {arm.name: restored(told[arm.name]) for arm in trial.arms}
 
     @property
     def run_metadata_report_keys(self) -> list[str]:
@@ -210,40 +163,3 @@ class LocalMetadataRunner(Runner):
         return self.evaluation_function == other.evaluation_function
 
     __hash__ = Runner.__hash__
-
-    def _find(self, trial: BaseTrial) -> Result | None:
-        """Return the result of the current attempt: the kept one, or what the run metadata tell of it."""
-        known = self._kept.get((trial.experiment.name, trial.index))
-        if known is not None and known.attempt == trial.attempt:
-            return known.result
-        told = trial.run_metadata.get("simulation_result")
-        if not isinstance(told, dict):
-            return None
-        arms = {trial.arms[0].name: told} if len(trial.arms) == 1 else told
-        return Result.from_json({"arms": arms})
-
-    def _forget(self) -> None:
-        """Drop results that nobody will ask for any more, those of terminal trials: look at a few in each run."""
-        for _ in range(min(_LOOKED_AT, len(self._kept))):
-            key = next(iter(self._kept))
-            if self._kept[key].trial.status.is_terminal:
-                del self._kept[key]
-            else:
-                self._kept.move_to_end(key)
-
-
-def _is_over(trial: BaseTrial) -> bool:
-    """Whether the end of the trial's latest attempt is recorded."""
-    return trial.status.is_terminal or any(attempt.number == trial.attempt for attempt in trial.attempts[-1:])
-
-
-def _as_json(arms: tuple[Arm, ...], result: Result) -> Json | None:
-    if result.failure is not None:
-        return None
-    if len(arms) == 1:
-        return _metrics_json(result.metrics)
-    return {arm.name: _metrics_json(result.arms[arm.name]) for arm in arms}
-
-
-def _metrics_json(metrics: dict[str, Measurement]) -> Json:
-    return {name: list(measurement) for name, measurement in metrics.items()}
