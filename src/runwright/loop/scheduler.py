@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runwright.errors import UsageError
+from runwright.loop.fit import check_limits
 from runwright.loop.policy import Policy
-from runwright.loop.session import Session, check_limits
+from runwright.loop.session import Session
 from runwright.report import Results
 
 if TYPE_CHECKING:

@@ -243,19 +243,6 @@ class Session:
             self._lock.release()
 
 
-def check_limits(runner: Runner, policy: Policy) -> None:
-    """Refuse limits that nobody would enforce.
-
-    Raises:
-        UsageError: A sentence that names the runners that do.
-    """
-    traits, name, limits = runner.traits, type(runner).__name__, policy.limits
-    if limits.timeout is not None and "timeout" not in traits.enforces and not traits.stops:
-        raise UsageError(f"{name} cannot enforce a time limit; PoolRunner and ProcessRunner do")
-    if limits.memory is not None and "memory" not in traits.enforces:
-        raise UsageError(f"{name} cannot enforce a memory limit; PoolRunner and ProcessRunner do")
-
-
 def differences(was: Any, now: Any, where: str) -> list[str]:
     """Say how a definition differs from the recorded one, a line a difference."""
     if isinstance(was, dict) and isinstance(now, dict):

@@ -1,0 +1,71 @@
+"""What has become of a trial, in the words of submit and collect."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from runwright.status import FailureKind, TrialStatus
+from runwright.submission import StatusType, TrialValue
+
+if TYPE_CHECKING:
+    from runwright.result import Json, Metrics
+    from runwright.submission import Cost
+    from runwright.trial import BaseTrial
+
+_FAILED = {FailureKind.TIMEOUT: StatusType.TIMEOUT, FailureKind.MEMORYOUT: StatusType.MEMORYOUT}
+
+
+def status_of(trial: BaseTrial) -> StatusType:
+    """Return the status of a trial; what was stopped or failed in any other way counts as CRASHED."""
+    if not trial.status.is_terminal:
+        return StatusType.RUNNING
+    if trial.status is TrialStatus.COMPLETED:
+        return StatusType.SUCCESS
+    failure = trial.failure
+    return StatusType.CRASHED if failure is None else _FAILED.get(failure.kind, StatusType.CRASHED)
+
+
+def trial_value(trial: BaseTrial, crash_cost: Cost) -> TrialValue:
+    """Return what came of a trial that has ended.
+
+    Args:
+        trial: The trial.
+        crash_cost: What it costs if it did not complete: a translation, which is nowhere recorded.
+    """
+    status, result = status_of(trial), trial.result
+    if status is StatusType.SUCCESS and result is not None:
+        cost = _cost(result.metrics, list(trial.experiment.objectives))
+    else:
+        cost = list(crash_cost) if isinstance(crash_cost, list) else crash_cost
+    times = (None,) * 4 if result is None else (result.seconds, result.cpu_seconds, result.started, result.ended)
+    seconds, cpu_seconds, started, ended = (time or 0.0 for time in times)
+    return TrialValue(cost, seconds, cpu_seconds, status, started, ended, _info(trial, status))
+
+
+def _cost(metrics: Metrics, objectives: list[str]) -> Cost:
+    """Return the means of the objectives; without objectives those of all metrics, in the order of the evaluation.
+
+    Not a number stands for what was not measured: the runner measures nothing, and the foreign loop does.
+    """
+    costs = [metrics[name][0] if name in metrics else math.nan for name in objectives or metrics]
+    if len(costs) > 1:
+        return costs
+    return costs[0] if costs else math.nan
+
+
+def _info(trial: BaseTrial, status: StatusType) -> Json:
+    """Return what the evaluation said, why it failed, and under ``runwright`` what is known here."""
+    result = trial.result
+    own: Json = {"trial": trial.index, "attempts": trial.attempt}
+    info: Json = {} if result is None else dict(result.additional_info or {})
+    if status is StatusType.SUCCESS:
+        if result is not None and result.metrics:
+            own["metrics"] = {name: list(measured) for name, measured in result.metrics.items()}
+    elif trial.failure is not None:
+        own["failure"] = trial.failure.to_json()
+        info.setdefault("error", trial.failure.message)
+    else:
+        own["status"] = trial.status.name
+        info.setdefault("error", trial.stop_requested or "it was stopped")
+    return {**info, "runwright": own}
