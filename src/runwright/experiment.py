@@ -96,6 +96,8 @@ class Float:
         Raises:
             UsageError: It is no number, or outside the bounds.
         """
+        if type(value) is float and self.low <= value <= self.high:
+            return value  # the usual case; what is not finite is not between bounds
         number = _finite(value, "the value")
         if not self.low <= number <= self.high:
             raise UsageError(f"the value {number} is outside the bounds [{self.low}, {self.high}]")
@@ -297,8 +299,8 @@ class Experiment:
                 point[name] = parameter.validate(value)
             except UsageError as error:
                 raise UsageError(f"parameter {name!r}: {error}") from None
-        unknown = next((name for name in parameters if name not in point), None)
-        if unknown is not None:
+        if not parameters.keys() <= point.keys():
+            unknown = next(name for name in parameters if name not in point)
             raise UsageError(f"{unknown!r:.80} is no parameter of this experiment")
         return point
 
@@ -324,10 +326,13 @@ class Experiment:
             seed: Seed of the evaluation, or None.
             names: Names of the arms; ``<index>_<position>`` where not given.
         """
-        labels = names or [f"{index}_{position}" for position in range(len(points))]
-        arms = [Arm(point, label) for point, label in zip(points, labels, strict=True)]
+        if len(points) == 1 and not names:
+            arms: tuple[Arm, ...] = (Arm(points[0], f"{index}_0"),)
+        else:
+            labels = names or [f"{index}_{position}" for position in range(len(points))]
+            arms = tuple([Arm(point, label) for point, label in zip(points, labels, strict=True)])
         kind = Trial if len(arms) == 1 else BatchTrial
-        return kind(index, self, arms, source=source, instance=instance, budget=budget, seed=seed)
+        return kind(index, self, arms, source, instance, budget, seed)
 
     def to_dict(self) -> Json:
         """Return the JSON form."""

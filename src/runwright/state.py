@@ -164,7 +164,8 @@ class State:
         trial = self._trial(event.trial)
         if event.attempt != trial.attempt + 1:
             raise ContractError(f"trial {event.trial}: attempt {event.attempt} follows attempt {trial.attempt}")
-        self._not_deployed(trial)
+        if event.trial not in self.ready:
+            self._not_deployed(trial)
         self._move(trial, TrialStatus.STAGED)
         trial.attempt = event.attempt
         trial.run_metadata = {}
@@ -284,10 +285,11 @@ class State:
         return self.trials[index]
 
     def _live(self, index: int, attempt: int | None = None) -> BaseTrial:
-        trial = self._trial(index)
-        if (attempt is not None and attempt != trial.attempt) or not (index in self.staged or index in self.running):
-            raise ContractError(f"trial {index} has no live attempt {attempt or ''} ({trial!r})")
-        return trial
+        if index in self.running or index in self.staged:
+            trial = self.trials[index]
+            if attempt is None or attempt == trial.attempt:
+                return trial
+        raise ContractError(f"trial {index} has no live attempt {attempt or ''} ({self._trial(index)!r})")
 
     def _undecided(self, index: int) -> BaseTrial:
         trial = self._trial(index)
@@ -301,11 +303,14 @@ class State:
             raise ContractError(f"trial {trial.index} has an attempt that nobody has decided about ({trial!r})")
 
     def _move(self, trial: BaseTrial, to: TrialStatus) -> None:
-        was = trial.status
-        advance(trial, to, story=trial)
-        self.counts[was] -= 1
-        self.counts[to] += 1
-        self.ended += (to in TERMINAL) - (was in TERMINAL)
+        was, counts = trial.status, self.counts
+        advance(trial, to, trial)
+        counts[was] -= 1
+        counts[to] += 1
+        if to in TERMINAL:
+            self.ended += 1
+        elif was in TERMINAL:
+            self.ended -= 1
 
     def _run(self, trial: BaseTrial, time: float) -> None:
         self._move(trial, TrialStatus.RUNNING)
@@ -314,10 +319,11 @@ class State:
 
     def _leave(self, trial: BaseTrial) -> None:
         """Take the trial out of the live sets."""
-        self.staged.discard(trial.index)
-        self.running.pop(trial.index, None)
-        self.stopping.pop(trial.index, None)
-        self.detached.discard(trial.index)
+        index = trial.index
+        if self.running.pop(index, None) is None:
+            self.staged.discard(index)
+        self.stopping.pop(index, None)
+        self.detached.discard(index)
 
     def _leave_queue(self, index: int) -> None:
         if index in self.ready:

@@ -128,7 +128,7 @@ class HasStatus(Protocol):
     _status: TrialStatus
 
 
-def advance(trial: HasStatus, to: TrialStatus, *, story: object = "") -> None:
+def advance(trial: HasStatus, to: TrialStatus, story: object = "") -> None:
     """Move a trial to another status.
 
     Args:

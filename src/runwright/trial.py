@@ -101,7 +101,6 @@ class BaseTrial:
         index: int,
         experiment: Experiment,
         arms: Sequence[Arm],
-        *,
         source: str = "optimizer",
         instance: str | None = None,
         budget: float | None = None,

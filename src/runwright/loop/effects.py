@@ -53,7 +53,8 @@ class Effects:
     @property
     def uncounted(self) -> int:
         """How many live attempts the runner does not count yet in its capacity."""
-        return len(self.unresolved) + len(self._still(self.to_deploy))
+        waiting = len(self._still(self.to_deploy)) if self.to_deploy else 0
+        return len(self.unresolved) + waiting
 
     def _still(self, indices: Iterable[int]) -> list[int]:
         """Return those that are live: an attempt of a turn that was cut short may have been recorded as dead."""

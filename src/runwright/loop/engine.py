@@ -109,7 +109,7 @@ class Engine:
             until: Time at which to return at the latest; None: when something must be decided.
         """
         state, outages = self.state, self._observer.outages
-        if state.undecided or (self.exhausted and self._idle and state.stop_reason is None):
+        if state.undecided or (self.exhausted and state.stop_reason is None and self._idle):
             self._changed = None if outages else set()
             return  # the next turn has something to decide already
         deadline = decide.next_deadline(state, self.policy, self._timeout, self._turned)
@@ -127,12 +127,6 @@ class Engine:
         self._changed = self._runner.wait(min(times, default=None), self._waker)
         if outages or (not self._simulated and self.clock.now() >= self._next_full_poll):
             self._changed = None
-
-    @property
-    def _pending(self) -> bool:
-        """Whether something goes on or waits to."""
-        state = self.state
-        return bool(state.live > self.staying or state.ready or state.delayed)
 
     @property
     def staying(self) -> int:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 def observation(trial: BaseTrial) -> Observation:
     """Say to an optimizer how a trial ended."""
-    result = trial.result
-    measured = result is not None and trial.status is TrialStatus.COMPLETED and len(trial.arms) == 1
+    result, status, arm = trial.result, trial.status, trial.arms[0]
+    measured = result is not None and status is TrialStatus.COMPLETED and len(trial.arms) == 1
     return Observation(
         trial.index,
-        trial.arms[0].parameters,
-        trial.status,
-        result.metrics if measured and result is not None else {},
+        arm.parameters,
+        status,
+        result.arms.get(arm.name, {}) if measured and result is not None else {},
         None if result is None else result.failure,
         trial.instance,
         trial.budget,

@@ -52,7 +52,7 @@ class Observer:
             return False
         outages, self.outages, ended = self.outages, 0, False
         for status, indices in polled.items():
-            for index in sorted(indices):
+            for index in sorted(indices) if len(indices) > 1 else indices:
                 if index in live:
                     ended |= self._take(live[index], status, now)
         if self.outages:

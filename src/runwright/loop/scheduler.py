@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
+from weakref import ref
 
 from runwright.errors import UsageError
 from runwright.loop.fit import check_limits
@@ -81,6 +82,8 @@ class Scheduler:
         self.left_by: Leave | None = None
         """How the last `run` was asked to leave, or None where it ended by itself."""
         self._leaving: Leave | None = None
+        self._unread: Callable[[], Results | None] = lambda: None
+        """The results of the last `run`, where somebody still has them: they are made when first read."""
         self._enqueue = [experiment.validate(point) for point in enqueue]
         check_fit(experiment, runner, self.policy)
         self._listener: Callable[[State, Sequence[ev.Event]], None] | None = None
@@ -131,6 +134,9 @@ class Scheduler:
         policy = self.policy
         if policy.trials is None and policy.parallel is None and self.runner.poll_available_capacity() < 0:
             raise UsageError("nothing limits this experiment: say how many trials, or how many in parallel")
+        unread = self._unread()
+        if unread is not None:
+            unread.settle()
         self.left_by = self._leaving = None
         engine.holding = engine.exhausted = False
         self._listener = on_turn
@@ -152,7 +158,9 @@ class Scheduler:
         except BaseException:
             session.save_facts()
             raise
-        return self.results()
+        results = Results(self.state, later=True)
+        self._unread = ref(results)
+        return results
 
     def _asked_in_turn(self) -> bool:
         """Whether it was asked to leave in the midst of the turn, so that only the next one acts on it."""

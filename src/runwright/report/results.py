@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from runwright.errors import MissingExtraError, UsageError
@@ -11,6 +12,7 @@ from runwright.report.rows import flat, rows
 from runwright.report.summary import counts_of
 
 if TYPE_CHECKING:
+    from runwright.report.best import Incumbents
     from runwright.result import Json
     from runwright.state import State
 
@@ -20,17 +22,31 @@ class Results(Sequence["Json"]):
 
     Args:
         state: The experiment.
+        later: Whether they are made when first read; who changes the state before that calls `settle`.
     """
 
-    def __init__(self, state: State) -> None:
-        found = incumbents(state)
-        self._rows = rows(state)
-        self._experiment = state.experiment
+    def __init__(self, state: State, *, later: bool = False) -> None:
+        self._state = state
         self._name = "?" if state.experiment is None else state.experiment.name
         self._objectives = {} if state.experiment is None else state.experiment.objectives
-        self._best = found.best
-        self._front = [trial.index for trial in found.front]
-        self._counts = counts_of(state)
+        if not later:
+            self.settle()
+
+    def settle(self) -> None:
+        """Make everything now; from here on the state may change."""
+        self._rows, self._incumbents, self._counts  # noqa: B018  (each is made when first read)
+
+    @cached_property
+    def _rows(self) -> list[Json]:
+        return rows(self._state)
+
+    @cached_property
+    def _incumbents(self) -> Incumbents:
+        return incumbents(self._state)
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        return counts_of(self._state)
 
     @property
     def best(self) -> Json | None:
@@ -43,12 +59,13 @@ class Results(Sequence["Json"]):
             raise UsageError(
                 f"experiment {self._name!r} has {len(self._objectives)} objectives, so no trial is best; use .pareto"
             )
-        return None if self._best is None else self._rows[self._best[0].index]
+        best = self._incumbents.best
+        return None if best is None else self._rows[best[0].index]
 
     @property
     def pareto(self) -> list[Json]:
         """The completed trials that no other dominates."""
-        return [self._rows[index] for index in self._front]
+        return [self._rows[trial.index] for trial in self._incumbents.front]
 
     def to_pandas(self) -> Any:
         """Return a ``pandas.DataFrame``: a line a trial, the columns of the CSV export, ``index`` as its index.
@@ -60,7 +77,7 @@ class Results(Sequence["Json"]):
             import pandas as pd
         except ImportError:
             raise MissingExtraError("Results.to_pandas", "pandas") from None
-        columns, lines = flat(self._rows, self._experiment)
+        columns, lines = flat(self._rows, self._state.experiment)
         return pd.DataFrame(lines, columns=columns).set_index("index")
 
     @overload
@@ -74,12 +91,13 @@ class Results(Sequence["Json"]):
         return len(self._rows)
 
     def __repr__(self) -> str:
+        found = self._incumbents
         parts = [f"{len(self)} trials", *(f"{count} {status}" for status, count in self._counts.items())]
         if len(self._objectives) > 1:
-            parts.append(f"{len(self._front)} on the front")
-        elif self._best is not None:
+            parts.append(f"{len(found.front)} on the front")
+        elif found.best is not None:
             (name,) = self._objectives
-            trial, arm = self._best
+            trial, arm = found.best
             assert trial.result is not None, "a best trial has a result"
             parts.append(f"best {name} = {trial.result.arms[arm][name][0]:.6g} (trial {trial.index})")
         return f"<Results of {self._name!r}: {', '.join(parts)}>"
