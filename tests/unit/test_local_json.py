@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections import namedtuple
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -19,7 +19,10 @@ from hypothesis import strategies as some
 import runwright as rw
 from runwright.runners.local_json import UnrestorableError, restored, tagged
 
-Pair = namedtuple("Pair", "low high")
+
+class Pair(NamedTuple):
+    low: float
+    high: float
 
 
 class Colour(Enum):

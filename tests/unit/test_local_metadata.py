@@ -133,7 +133,7 @@ def test_what_cannot_be_read_again_is_evaluated_again(told):
 def test_a_class_that_is_gone_is_named():
     trial = one_trial()
     trial.run_metadata = {"simulation_result": {"__class__": "nowhere.to_be_found:Point", "fields": {}}}
-    with pytest.raises(UnrestorableError, match="'nowhere.to_be_found:Point' cannot be restored: ModuleNotFoundError"):
+    with pytest.raises(UnrestorableError, match=r"'nowhere.to_be_found:Point' cannot be restored: ModuleNotFoundError"):
         LocalMetadataRunner.simulation_result(trial)
 
 

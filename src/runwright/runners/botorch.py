@@ -9,7 +9,6 @@ from runwright.errors import MissingExtraError, UsageError
 from runwright.experiment import Choice, stable_seed
 from runwright.function_reference import FunctionReference
 from runwright.result import Result
-from runwright.runner import Runner
 from runwright.runners.inline import InlineRunner
 from runwright.status import FailureKind
 
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runwright.experiment import Experiment
-    from runwright.result import Json
-    from runwright.runner import RunContext
+    from runwright.result import Json, Metrics
+    from runwright.runner import RunContext, Runner
     from runwright.trial import Arm, BaseTrial
 
 _PAIR = 2
@@ -74,10 +73,9 @@ class BotorchTestProblemRunner(InlineRunner):
         if self.outcome_names is not None and len(set(self.outcome_names)) != count:
             parts = f"{self._objectives} objectives and {self._constraints} constraints"
             raise UsageError(f"outcome_names must be {count} different names, as {name} has {parts}")
-        if self.modified_bounds is not None and len(self.modified_bounds) != self.test_problem.dim:
-            raise UsageError(
-                f"modified_bounds has {len(self.modified_bounds)} pairs, but {name} has {self.test_problem.dim} parameters"
-            )
+        dim, bounds = self.test_problem.dim, self.modified_bounds
+        if bounds is not None and len(bounds) != dim:
+            raise UsageError(f"modified_bounds has {len(bounds)} pairs, but {name} has {dim} parameters")
 
     def _noise_stds(self) -> list[float]:
         """Return the standard deviation of the noise of each outcome."""
@@ -101,10 +99,9 @@ class BotorchTestProblemRunner(InlineRunner):
         """Check that an experiment is about this problem; return the names of the outcomes."""
         problem, name = self.test_problem, self.test_problem_class.__name__
         if not experiment.is_open:
-            if len(experiment.parameters) != problem.dim:
-                raise UsageError(
-                    f"{name} has {problem.dim} parameters, but the experiment {len(experiment.parameters)}"
-                )
+            count = len(experiment.parameters)
+            if count != problem.dim:
+                raise UsageError(f"{name} has {problem.dim} parameters, but the experiment has {count}")
             for key, parameter in experiment.parameters.items():
                 if isinstance(parameter, Choice) and any(isinstance(value, str) for value in parameter.values):
                     raise UsageError(f"{name} takes numbers, but parameter {key!r} is a choice of texts")
@@ -196,7 +193,7 @@ class BotorchTestProblemRunner(InlineRunner):
 
     def _result(self, trial: BaseTrial, values: Mapping[str, Sequence[float]]) -> Result:
         assert self._names is not None, "found before the first evaluation"
-        arms = {
+        arms: dict[str, Metrics] = {
             arm.name: {
                 name: (float(value), std)
                 for name, value, std in zip(self._names, values[arm.name], self._noise, strict=True)

@@ -1,9 +1,9 @@
 """Tagged JSON: what an evaluation function returned, as JSON that gives the object back.
 
-Plain JSON stays as it is. Everything else is ``{"__class__": "module:Class", ...}``; what cannot come back as the object
-that it was is ``{"__text__": ...}``. Nothing is ever unpickled, no constructor is called and no script is run: `restored`
-sets the fields of dataclasses, point results, named tuples and enumerations, of classes that are found by their
-reference, and of no others.
+Plain JSON stays as it is. Everything else is ``{"__class__": "module:Class", ...}``; what cannot come back as the
+object that it was is ``{"__text__": ...}``. Nothing is ever unpickled, no constructor is called and no script is run:
+`restored` sets the fields of dataclasses, point results, named tuples and enumerations, of classes that are found by
+their reference, and of no others.
 """
 
 from __future__ import annotations
@@ -143,10 +143,9 @@ def restored(value: Any) -> Any:
         return _of_class(tag, value) if build is None else build(value)
     except UnrestorableError:
         raise
-    except Exception as error:  # noqa: BLE001  (a module may raise anything while it is imported)
-        raise UnrestorableError(
-            f"an object of {tag!r:.200} cannot be restored: {type(error).__name__}: {error}"
-        ) from error
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"  # a module may raise anything while it is imported
+        raise UnrestorableError(f"an object of {tag!r:.200} cannot be restored: {why}") from error
 
 
 _BUILT_IN: dict[str, Callable[[dict[str, Any]], Any]] = {
