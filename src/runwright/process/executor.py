@@ -48,6 +48,7 @@ class ExecutorPool:
         self._done: deque[tuple[int, Future[Json]]] = deque()
         self._waker = Waker()
         self._closed = False
+        self._closing = threading.Lock()  # nobody wakes what is being closed: the descriptor may be another file's then
 
     def start(self) -> None:
         """Do nothing: the executor starts its workers itself."""
@@ -112,19 +113,20 @@ class ExecutorPool:
 
     def close(self) -> None:
         """Cancel what has not begun. Idempotent."""
-        if self._closed:
-            return
-        self._closed = True
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._waker.close()
         for future in list(self._futures.values()):
             future.cancel()
-        if not any(future.running() for future in self._futures.values()):
-            self._waker.close()
 
     def _on_done(self, index: int, future: Future[Json]) -> None:
         """Runs in a thread of the executor."""
         self._done.append((index, future))
-        if not self._closed:
-            self._waker.wake()
+        with self._closing:
+            if not self._closed:
+                self._waker.wake()
 
 
 def evaluate_there(function: Callable[..., Any] | str, definition: str, body: Json) -> Json:

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runwright.testing.journal_suite import JournalSuite
     from runwright.testing.optimizer_suite import OptimizerSuite, OptimizerTraits
+    from runwright.testing.runner_suite import RunnerSuite, Witness, Work
 
 _HOME = {
     "JournalSuite": "journal_suite",
     "OptimizerSuite": "optimizer_suite",
     "OptimizerTraits": "optimizer_suite",
+    "RunnerSuite": "runner_suite",
+    "Witness": "runner_suite",
+    "Work": "runner_suite",
 }
 
-__all__ = ["JournalSuite", "OptimizerSuite", "OptimizerTraits"]
+__all__ = ["JournalSuite", "OptimizerSuite", "OptimizerTraits", "RunnerSuite", "Witness", "Work"]
 
 
 def __getattr__(name: str) -> Any:

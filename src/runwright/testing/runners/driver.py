@@ -1,0 +1,156 @@
+"""Does with a runner by hand what the engine does: deploy, wait, poll, fetch."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from runwright.clock import SystemClock, VirtualClock, Waker, monotonic
+from runwright.runner import Limits, RunContext
+from runwright.status import TrialStatus, advance
+from runwright.testing.runners.patience import PATIENCE, must_return
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from runwright.experiment import Experiment
+    from runwright.result import Json, Result
+    from runwright.runner import Runner
+    from runwright.trial import BaseTrial
+
+LIVE = (TrialStatus.STAGED, TrialStatus.RUNNING)
+ENDS = (TrialStatus.COMPLETED, TrialStatus.FAILED, TrialStatus.ABANDONED, TrialStatus.EARLY_STOPPED)
+_TURN = 0.25
+_VIRTUAL_TURN = 1e7
+
+
+class Driver:
+    """An opened runner, and trials for it.
+
+    Args:
+        runner: The runner.
+        experiment: What its trials belong to.
+        directory: The run directory.
+        limits: Limits of each attempt.
+    """
+
+    def __init__(
+        self, runner: Runner, experiment: Experiment, directory: Path | None, limits: Limits | None = None
+    ) -> None:
+        self.runner = runner
+        self.experiment = experiment
+        self.directory = directory
+        self.clock = VirtualClock() if runner.traits.simulated else SystemClock()
+        self.waker = Waker()
+        self.live: dict[int, BaseTrial] = {}
+        try:
+            runner.open(RunContext(experiment, directory, self.clock, limits or Limits(grace=0.5)))
+        except BaseException:
+            self.waker.close()
+            raise
+
+    def trial(self, index: int, *points: Mapping[str, Any], attempt: int = 1, **facts: Any) -> BaseTrial:
+        """Make a trial with an attempt to deploy, as it would come out of a journal."""
+        trial = self.experiment.new_trial(index, points, **facts)
+        trial.attempt = attempt
+        advance(trial, TrialStatus.STAGED)
+        return trial
+
+    def run(self, trial: BaseTrial) -> Json:
+        """Deploy a trial as soon as there is room; return its run metadata as a journal gives them back."""
+        self.turn_until(lambda: self.runner.poll_available_capacity() != 0, f"no room for trial {trial.index}")
+        return self.deployed(trial, self.runner.run(trial))
+
+    def deployed(self, trial: BaseTrial, metadata: Json) -> Json:
+        """Take in that a trial was deployed."""
+        self.live[trial.index] = trial
+        trial.run_metadata = json.loads(json.dumps(metadata, allow_nan=False))
+        if trial.status is TrialStatus.STAGED and not self.runner.staging_required:
+            advance(trial, TrialStatus.RUNNING)
+        return trial.run_metadata
+
+    def need_room(self, count: int) -> None:
+        """Skip the test where the runner does not take so many trials at once."""
+        import pytest  # not for the driver in a process of its own
+
+        room = self.runner.poll_available_capacity()
+        if 0 <= room < count:
+            pytest.skip(f"it takes {room} trials at once")
+
+    def status(self, trial: BaseTrial) -> TrialStatus | None:
+        """Poll one trial."""
+        for status, indices in self.runner.poll_trial_status([trial]).items():
+            assert indices <= {trial.index}, f"asked about trial {trial.index} alone, it answers about {indices}"
+            if indices:
+                return status
+        return None
+
+    def settle(self, *trials: BaseTrial) -> dict[int, TrialStatus]:
+        """Wait until trials have ended; return how. Like the engine, it polls at first, then what `wait` names."""
+        left = {trial.index: trial for trial in trials}
+        ends = self._poll(left)
+
+        def done() -> bool:
+            return not left.keys() - ends.keys()
+
+        self.turn_until(done, "trials did not end, or `wait` did not name them", lambda: ends.update(self._poll(left)))
+        return dict(sorted(ends.items()))
+
+    def result(self, trial: BaseTrial) -> Result:
+        """Run a trial, wait for its end, fetch its result."""
+        self.run(trial)
+        self.settle(trial)
+        return self.runner.fetch_result(trial)
+
+    def turn_until(self, condition: Callable[[], bool], what: str, poll: Callable[[], object] | None = None) -> None:
+        """Wait for news of the runner, again and again, until a condition holds.
+
+        Args:
+            condition: When to return.
+            what: What is the matter if it never holds.
+            poll: Takes in the news; where not given they are polled and forgotten.
+        """
+        until = monotonic() + PATIENCE
+        turn = _VIRTUAL_TURN if self.runner.traits.simulated else _TURN
+        while not condition():
+            assert monotonic() < until, f"after {PATIENCE:g} s: {what}"
+            self._named = self.wait(self.clock.now() + turn)
+            if poll is None:
+                self.runner.poll_trial_status(list(self.live.values()))
+            else:
+                poll()
+                self._named = None
+
+    _named: set[int] | None = None
+
+    def _poll(self, trials: Mapping[int, BaseTrial]) -> dict[int, TrialStatus]:
+        """Poll what was named; return who has ended."""
+        asked = [trial for index, trial in trials.items() if self._named is None or index in self._named]
+        ends: dict[int, TrialStatus] = {}
+        for status, indices in self.runner.poll_trial_status(asked).items():
+            assert indices <= trials.keys(), f"it answers about {indices - trials.keys()}, and was not asked"
+            assert status in LIVE or status in ENDS, f"a deployed trial was polled as {status.name}"
+            if status in ENDS:
+                ends |= dict.fromkeys(indices, status)
+                for index in indices:
+                    self.live.pop(index, None)
+        return ends
+
+    def wait(self, until: float | None) -> set[int] | None:
+        """Wait as the engine does; fails where that does not return."""
+        with must_return("`wait` did not return, though there was a reason to", self.waker.wake):
+            return self.runner.wait(until, self.waker)
+
+    def close(self) -> None:
+        """End what lives, and close the runner. Idempotent."""
+        for trial in self.live.values():
+            self.runner.stop(trial)
+        if self.live and self.runner.traits.survives_driver and self.runner.traits.stops:
+            with suppress(AssertionError):  # the test has failed already, or the check of leftovers will
+                self.settle(*self.live.values())
+        self.live.clear()
+        self.runner.close()
+        if self.waker.fileno() >= 0:
+            self.waker.close()
