@@ -22,6 +22,7 @@ Messages are lower-case sentences that say what is wrong, where, and what to do.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -76,14 +77,18 @@ class DirectoryInUseError(RunwrightError):
 
     Args:
         directory: The run directory.
-        pid: Process id of the driver that holds it.
+        pid: Process id of the driver that holds it; 0 where it is on another machine.
     """
 
     def __init__(self, directory: Path | str, pid: int) -> None:
         self.pid = pid
-        super().__init__(
-            f"{directory}: another driver (pid {pid}) works in this directory; wait for it, or end it with: kill {pid}"
-        )
+        if pid == os.getpid():
+            who, advice = f"this process (pid {pid})", "close the scheduler that it was opened with"
+        elif pid > 0:
+            who, advice = f"another driver (pid {pid})", f"wait for it, or end it with: kill {pid}"
+        else:
+            who, advice = "a driver on another machine", "wait for it, or end it there"
+        super().__init__(f"{directory}: {who} works in this directory; {advice}")
 
 
 class JournalError(RunwrightError):

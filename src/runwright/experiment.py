@@ -180,7 +180,7 @@ class Choice:
             if isinstance(value, float) and not math.isfinite(value):
                 raise UsageError(f"a choice takes finite numbers, not {value}")
         if kinds == {int, float}:
-            options, kinds = tuple(float(value) for value in options), {float}
+            options, kinds = tuple(_finite(value, "a value of a choice") for value in options), {float}
         if len(kinds) > 1:
             names = ", ".join(sorted(kind.__name__ for kind in kinds))
             raise UsageError(f"the values of a choice must be of one kind, not of {names}; quote texts")

@@ -101,7 +101,7 @@ def driver_of(directory: Path) -> int | None:
     if str(path.resolve()) in _held:
         return os.getpid()
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # whoever may read the directory may know
     except FileNotFoundError:
         return None
     try:
@@ -134,12 +134,26 @@ class DirectoryLock:
         except OSError as error:
             raise UsageError(f"{directory}: cannot be written ({error.strerror}); choose another --dir") from None
         try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = lock_holder(self._fd)
+            self._take(directory)
+        except BaseException:
             os.close(self._fd)
-            raise DirectoryInUseError(directory, holder or 0) from None
+            raise
         _held.add(self._key)
+
+    def _take(self, directory: Path) -> None:
+        while True:
+            try:
+                fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                holder = lock_holder(self._fd)
+                if holder is None:
+                    continue  # it has gone in between
+                raise DirectoryInUseError(directory, max(0, holder)) from None
+            except OSError as error:
+                raise UsageError(
+                    f"{directory}: cannot be locked ({error.strerror}); choose a directory on another file system"
+                ) from None
+            return
 
     def release(self) -> None:
         """Let the directory go; idempotent."""
