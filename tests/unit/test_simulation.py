@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import runwright as rw
-from runwright.clock import SystemClock
-from runwright.errors import SubmitError, UsageError
+from runwright.errors import SubmitError
 from runwright.events import encode
 from runwright.experiment import stable_seed
 from runwright.journal import MemoryJournal
@@ -86,11 +85,6 @@ def test_a_runtime_that_cannot_be_drawn_costs_its_trial():
     driver = simulate(3, 1, runtime)
     assert [trial.status.name for trial in driver.state.trials] == ["COMPLETED", "FAILED", "COMPLETED"]
     assert driver.state.trials[1].failure.message == "it could not be started: no rate"
-
-
-def test_a_simulated_machine_needs_virtual_time():
-    with pytest.raises(UsageError, match="virtual time"):
-        simulate(1, 1, lambda trial: 1.0, clock=SystemClock())
 
 
 REPEATED = """if True:
