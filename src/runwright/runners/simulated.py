@@ -1,18 +1,19 @@
-"""Trials on a simulated machine, in virtual time, through the same engine."""
+"""Trials on a simulated machine, through the same engine: in virtual time, or in the time of the real clock."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runwright.clock import VirtualClock
-from runwright.errors import UsageError
+from runwright.errors import ContractError, SubmitError, UsageError
 from runwright.evaluation import Evaluation
-from runwright.experiment import stable_seed
-from runwright.function_reference import FunctionReference
-from runwright.result import Result
+from runwright.result import Failure, Result
 from runwright.runner import RunContext, Runner, Traits
-from runwright.simulation import BackendSimulator, BackendSimulatorOptions
-from runwright.status import FailureKind, TrialStatus
+from runwright.simulation import BackendSimulator, BackendSimulatorState, SimTrial, forms
+from runwright.simulation.checks import seconds
+from runwright.simulation.runtimes import uniform_runtime
+from runwright.status import AttemptOutcome, FailureKind, TrialStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,24 +24,42 @@ if TYPE_CHECKING:
 
 
 def sample_runtime_unif(trial: BaseTrial, low: float = 1.0, high: float = 5.0) -> float:
-    """Return a uniform runtime in [low, high], drawn from the experiment's seed, the trial's index and its attempt.
+    """Return a uniform runtime in [low, high], drawn from the experiment's seed and the trial's index.
 
     The global random state is not touched.
 
     Args:
         trial: Trial for which to sample a runtime.
-        low: Lower bound, in seconds.
-        high: Upper bound, in seconds.
+        low: Lower bound of the uniform runtime distribution, in seconds.
+        high: Upper bound of the uniform runtime distribution, in seconds.
+
+    Returns:
+        The simulated runtime of the trial.
     """
-    return low + (high - low) * (stable_seed(trial.experiment.seed, "runtime", trial.index, trial.attempt) / 2**63)
+    return uniform_runtime(trial, low, high)
+
+
+@dataclass(slots=True)
+class _Deployed:
+    """An attempt on the machine, and the point that it evaluates."""
+
+    experiment: str
+    attempt: int
+    point: tuple[object, ...]
+    metadata: dict[str, float]
 
 
 class SimulatedBackendRunner(Runner):
     """Runs trials on a `BackendSimulator`.
 
+    Under a scheduler simulated time jumps from event to event. With a `SystemClock` given to the scheduler, and a
+    machine without ``internal_clock``, trials take their time (divided by ``time_scaling``). Without a scheduler each
+    poll updates the machine.
+
     Args:
         simulator: The machine.
-        sample_runtime_func: Runtime of a trial, in simulated seconds; `sample_runtime_unif` where not given.
+        sample_runtime_func: Runtime of a trial, in simulated seconds; `sample_runtime_unif` where not given. See
+            `runwright.simulation.runtimes` for others.
         evaluation_function: Gives a completed trial its metrics; without it nothing is measured.
     """
 
@@ -52,20 +71,40 @@ class SimulatedBackendRunner(Runner):
         evaluation_function: EvaluationFunction | None = None,
     ) -> None:
         self.simulator = simulator
-        self.sample_runtime_func = sample_runtime_func
+        self.sample_runtime_func = sample_runtime_func or sample_runtime_unif
         self.evaluation_function = evaluation_function
-        self._sample = sample_runtime_func or sample_runtime_unif
+        self.traits = Traits(stops=True, batches=True, measures=evaluation_function is not None, simulated=True)
         self._evaluation = None if evaluation_function is None else Evaluation(evaluation_function)
+        self._deployed: dict[int, _Deployed] = {}
         self._results: dict[int, Result] = {}
         self._news: set[int] = set()
-        self.traits = Traits(stops=True, batches=True, measures=evaluation_function is not None, simulated=True)
 
     def open(self, context: RunContext) -> None:
-        """Bring the machine to the scheduler's time."""
+        """Bring machine and clock to one time, the later of theirs.
+
+        Args:
+            context: Experiment, run directory, clock and limits.
+
+        Raises:
+            UsageError: Machine and clock do not fit together, a trial could hang for ever, or the function cannot be
+                called with the parameters of the experiment.
+        """
         super().open(context)
-        if not isinstance(context.clock, VirtualClock):
-            raise UsageError("a simulated machine runs in virtual time; give the scheduler no clock, or a VirtualClock")
-        self.simulator.update(context.clock.now())
+        if self._evaluation is not None:
+            self._evaluation.prepare(context.experiment)
+        self._let_go()
+        clock = context.clock
+        self.traits = replace(self.traits, simulated=isinstance(clock, VirtualClock))
+        if not isinstance(clock, VirtualClock):
+            if self.simulator.use_internal_clock:
+                raise UsageError(
+                    "a simulated machine with internal_clock runs in virtual time; give the scheduler no clock"
+                )
+            return
+        hanging = [type(fault).__name__ for fault in self.simulator.options.faults if fault.hangs]
+        if hanging and context.limits.timeout is None:
+            raise UsageError(f"{hanging[0]} makes trials that never end: set a time limit, Limits(timeout=...)")
+        clock.advance_to(self.simulator.keep_time(clock.now()))
 
     def run(self, trial: BaseTrial) -> dict[str, float]:
         """Start a trial on the machine.
@@ -74,102 +113,136 @@ class SimulatedBackendRunner(Runner):
             trial: Trial to deploy.
 
         Returns:
-            The sampled runtime of the trial, in simulated seconds.
+            ``{"runtime": ...}``: the sampled runtime of the trial, in seconds before ``time_scaling``.
+
+        Raises:
+            SubmitError: The same attempt was deployed with other parameters.
         """
-        runtime = self._sample(trial)
-        self._results.pop(trial.index, None)
-        self.simulator.run_trial(trial.index, runtime)
-        return {"runtime": runtime}
+        index, name = trial.index, trial.experiment.name
+        point = (trial.arms, trial.instance, trial.budget, trial.seed)
+        known = self._deployed.get(index)
+        if known is not None and known.attempt == trial.attempt and known.experiment == name:
+            if known.point != point:
+                raise SubmitError(f"trial {index}: attempt {trial.attempt} was already deployed with other parameters")
+            return known.metadata
+        runtime = seconds(self.sample_runtime_func(trial), f"the runtime of trial {index}")
+        self.simulator.run_trial(index, runtime, attempt=_luck(trial))
+        self._results.pop(index, None)
+        if self.simulator.lookup_trial_index_status(index).is_staged != self.staging_required:
+            self._news.add(index)  # it is not where the scheduler takes it to be
+        metadata = {"runtime": runtime}
+        self._deployed[index] = _Deployed(name, trial.attempt, point, metadata)
+        return metadata
+
+    @property
+    def staging_required(self) -> bool:
+        """Whether a trial is STAGED once deployed: where starting takes time."""
+        return bool(self.simulator.options.start_delay)
 
     def poll_trial_status(self, trials: Iterable[BaseTrial]) -> dict[TrialStatus, set[int]]:
         """Poll the machine.
 
+        Args:
+            trials: Trials to poll.
+
         Returns:
-            Statuses to sets of trial indices. A trial in the machine's queue is STAGED.
+            Statuses to sets of trial indices. A trial in the machine's queue is STAGED; one that was stopped is
+            ABANDONED.
         """
+        if self._context is None or not self.traits.simulated:
+            self._news.update(self.simulator.update())
         found: dict[TrialStatus, set[int]] = {}
         for trial in trials:
-            status = self.simulator.lookup_trial_index_status(trial.index)
-            if status is not None:
-                found.setdefault(status, set()).add(trial.index)
+            simulated = self._find(trial)
+            if simulated is not None:
+                found.setdefault(simulated.status, set()).add(trial.index)
         return found
 
     def fetch_result(self, trial: BaseTrial) -> Result:
-        """Return what the evaluation function says of a trial that completed, with simulated seconds."""
-        result = self._results.get(trial.index)
-        if result is None:
-            if len(self._results) >= _REMEMBERED:
-                self._forget_ended()
-            result = self._results[trial.index] = self._measure(trial)
-        return result
-
-    def _measure(self, trial: BaseTrial) -> Result:
-        simulated = self.simulator.get_sim_trial_by_index(trial.index)
-        if simulated is None or simulated.ended is None:
-            return Result.failed(FailureKind.LOST, "the simulated machine does not know it")
-        started = simulated.ended if simulated.started is None else simulated.started
-        times: dict[str, Any] = {"seconds": simulated.ended - started, "started": started, "ended": simulated.ended}
-        if simulated.status is TrialStatus.FAILED:
-            return Result.failed(FailureKind.CRASHED, "it failed by the simulated failure rate", **times)
-        if simulated.status is not TrialStatus.COMPLETED or self._evaluation is None:
-            return Result(**times)
-        result = self._evaluation(trial)
-        # What the function itself costs is no part of simulated time.
-        result.seconds, result.started, result.ended = times["seconds"], times["started"], times["ended"]
-        result.cpu_seconds = result.peak_memory = None
-        return result
-
-    def _forget_ended(self) -> None:
-        for index in self._results:
-            self.simulator.forget(index)
-        self._results.clear()
-
-    def stop(self, trial: BaseTrial, reason: str | None = None) -> dict[str, Any]:
-        """Stop a trial on the machine.
+        """Return what the evaluation function says of a trial that completed, with simulated seconds.
 
         Args:
-            trial: Trial to stop.
+            trial: A trial whose attempt has ended.
+
+        Raises:
+            ContractError: It has not, or was not deployed here.
+        """
+        simulated = self._find(trial)
+        if simulated is None or simulated.phase.live:
+            raise ContractError(f"trial {trial.index}: attempt {trial.attempt} has not ended on the simulated machine")
+        result = self._results.get(trial.index)
+        if result is None:
+            result = self._results[trial.index] = self._measure(trial, simulated)
+        return result
+
+    def stop(self, trial: BaseTrial, reason: str | None = None) -> dict[str, Any]:
+        """Stop a trial on the machine; what it has run, it has run.
+
+        Args:
+            trial: Trial to stop on the simulator.
             reason: Why.
 
         Returns:
             ``{"reason": reason}``, or ``{}`` without a reason.
         """
-        self.simulator.stop_trial(trial.index)
-        self._news.add(trial.index)
+        if self._find(trial) is not None:
+            self.simulator.stop_trial(trial.index)
         return {} if reason is None else {"reason": reason}
 
     def poll_available_capacity(self) -> int:
-        """Return how many slots of the machine are free."""
-        simulator = self.simulator
-        return max(0, simulator.options.max_concurrency - simulator.num_running - simulator.num_queued)
+        """Return how many more trials would execute at once."""
+        return self.simulator.available
 
     def wait(self, until: float | None, waker: Waker) -> set[int] | None:
-        """Jump to the next event, but not beyond a time."""
-        if self._news:
-            news, self._news = self._news, set()
+        """Wait for the next event; in virtual time, jump to it.
+
+        Args:
+            until: Time of the context's clock at which to return at the latest; None: no such time.
+            waker: Ends the wait from elsewhere.
+
+        Raises:
+            UsageError: Virtual time has nothing to wait for.
+        """
+        news = self._take_news()
+        if news:
             return news
-        clock = self.context.clock
-        assert isinstance(clock, VirtualClock), "checked by open"
-        due = self.simulator.next_event()
+        clock, simulator = self.context.clock, self.simulator
+        due = simulator.next_event()
+        if not isinstance(clock, VirtualClock):
+            if due is not None:
+                due += clock.now() - simulator.time
+            clock.wait(due if until is None else until if due is None else min(due, until), waker)
+            return set(simulator.update())
+        if due is None and until is None:
+            raise UsageError(
+                "simulated time has nothing to wait for: no trial will end by itself; set a time limit for trials that "
+                "hang, Limits(timeout=...)"
+            )
         if due is None or (until is not None and until < due):
             clock.wait(until, waker)
         else:
             clock.advance_to(due)
-        return set(self.simulator.update(clock.now()))
+        return set(simulator.update(clock.now()))
+
+    def close(self) -> None:
+        """Stop what still runs: it does not survive the driver."""
+        self._let_go()
 
     @classmethod
     def serialize_init_args(cls, obj: Runner) -> dict[str, Any]:
-        """Return the machine's options and the functions' import references."""
+        """Return the machine as it was made, and the functions and models by import reference.
+
+        Args:
+            obj: The runner.
+
+        Raises:
+            UsageError: A function has no name by which another process could import it, such as a lambda.
+        """
         assert isinstance(obj, SimulatedBackendRunner), "a runner serialises its own kind"
-        options = obj.simulator.options
         return {
-            "simulator": {
-                "max_concurrency": options.max_concurrency,
-                "failure_rate": options.failure_rate,
-                "seed": options.seed,
-            },
-            "sample_runtime_func": _reference(obj.sample_runtime_func),
-            "evaluation_function": _reference(obj.evaluation_function),
+            "simulator": obj.simulator.initial_state.to_json(),
+            "sample_runtime_func": forms.to_json(obj.sample_runtime_func),
+            "evaluation_function": forms.to_json(obj.evaluation_function),
         }
 
     @classmethod
@@ -179,21 +252,73 @@ class SimulatedBackendRunner(Runner):
         decoder_registry: dict[str, Any] | None = None,  # noqa: ARG003  (the page has it)
         class_decoder_registry: dict[str, Any] | None = None,  # noqa: ARG003
     ) -> dict[str, Any]:
-        """Build a machine with the same options, and load the functions."""
+        """Build the machine anew, as it was made, and load the functions.
+
+        Args:
+            args: What `serialize_init_args` gave.
+            decoder_registry: Not needed here; the reference page has it.
+            class_decoder_registry: Not needed here; the reference page has it.
+
+        Raises:
+            UsageError: A function does not import.
+        """
         return {
-            "simulator": BackendSimulator(BackendSimulatorOptions(**args["simulator"])),
-            "sample_runtime_func": _load(args["sample_runtime_func"]),
-            "evaluation_function": _load(args["evaluation_function"]),
+            "simulator": BackendSimulator.from_state(BackendSimulatorState.from_json(args["simulator"])),
+            "sample_runtime_func": forms.from_json(args["sample_runtime_func"]),
+            "evaluation_function": forms.from_json(args["evaluation_function"]),
         }
 
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other) or not isinstance(other, SimulatedBackendRunner):
+            return NotImplemented
+        return (
+            self.simulator.initial_state == other.simulator.initial_state
+            and self.sample_runtime_func == other.sample_runtime_func
+            and self.evaluation_function == other.evaluation_function
+        )
 
-_REMEMBERED = 10_000
-"""Results kept so that `fetch_result` can be repeated; the oldest trials are long told by then."""
+    __hash__ = Runner.__hash__
+
+    def _find(self, trial: BaseTrial) -> SimTrial | None:
+        """Return what the machine knows of the trial's current attempt."""
+        known = self._deployed.get(trial.index)
+        if known is None or known.attempt != trial.attempt or known.experiment != trial.experiment.name:
+            return None
+        return self.simulator.get_sim_trial_by_index(trial.index)
+
+    def _measure(self, trial: BaseTrial, simulated: SimTrial) -> Result:
+        ended = simulated.sim_completed_time or 0.0
+        began = ended if simulated.sim_start_time is None else simulated.sim_start_time
+        result = Result()
+        if simulated.status is TrialStatus.FAILED:
+            fate = simulated.fate
+            kind = None if fate is None else fate.failure
+            message = "it failed on the simulated machine" if fate is None else fate.message
+            result.failure = Failure(kind or FailureKind.CRASHED, message)
+        elif simulated.status is TrialStatus.COMPLETED and self._evaluation is not None:
+            result = self._evaluation(trial)
+        # What the function itself costs is no part of simulated time.
+        result.seconds, result.started, result.ended = ended - began, began, ended
+        result.cpu_seconds = result.peak_memory = None
+        if simulated.restarts:
+            result.additional_info = {**(result.additional_info or {}), "preemptions": simulated.restarts}
+        return result
+
+    def _take_news(self) -> set[int]:
+        news = self._news
+        news.update(self.simulator.take_news())
+        self._news = set()
+        return news
+
+    def _let_go(self) -> None:
+        """End what an earlier driver deployed with this runner."""
+        for index in self._deployed:
+            self.simulator.stop_trial(index, at_once=True)
+        self._deployed.clear()
+        self._results.clear()
+        self._take_news()
 
 
-def _reference(function: Callable[..., Any] | None) -> str | None:
-    return None if function is None else FunctionReference.of(function).text
-
-
-def _load(reference: str | None) -> Callable[..., Any] | None:
-    return None if reference is None else FunctionReference.of(reference).load()
+def _luck(trial: BaseTrial) -> int:
+    """Return by which number an attempt's luck is drawn: one that was interrupted is repeated with the same."""
+    return 1 + sum(attempt.outcome is not AttemptOutcome.INTERRUPTED for attempt in trial.attempts)

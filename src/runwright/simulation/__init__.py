@@ -1,7 +1,59 @@
-"""Exact simulated time: a machine that runs trials for a planned time, moved from event to event."""
+"""Exact simulated time: a machine that runs trials for a planned time, moved from event to event.
+
+- `backend`: the machine, `BackendSimulator`; `options`: what it is; `slots` and `agenda`: its parts.
+- `trials`: a trial on the machine, and the machine's status and state; `restoring`: a machine from its state.
+- `runtimes`: how long trials take; `faults`: what goes wrong; `forms`: both as JSON.
+
+What happens when, and which of two things first, stands in ``docs/simulation.md``.
+"""
 
 from __future__ import annotations
 
-from runwright.simulation.backend import BackendSimulator, BackendSimulatorOptions
+from runwright.simulation.backend import BackendSimulator
+from runwright.simulation.faults import (
+    Crash,
+    Execution,
+    Fate,
+    FaultModel,
+    Hang,
+    LostWorker,
+    OutOfMemory,
+    Preemption,
+    RandomFault,
+    Straggler,
+)
+from runwright.simulation.options import BackendSimulatorOptions
+from runwright.simulation.runtimes import (
+    ConstantRuntime,
+    LogNormalRuntime,
+    ParametersRuntime,
+    RuntimeModel,
+    TableRuntime,
+    UniformRuntime,
+)
+from runwright.simulation.trials import BackendSimulatorState, Phase, SimStatus, SimTrial
 
-__all__ = ["BackendSimulator", "BackendSimulatorOptions"]
+__all__ = [
+    "BackendSimulator",
+    "BackendSimulatorOptions",
+    "BackendSimulatorState",
+    "ConstantRuntime",
+    "Crash",
+    "Execution",
+    "Fate",
+    "FaultModel",
+    "Hang",
+    "LogNormalRuntime",
+    "LostWorker",
+    "OutOfMemory",
+    "ParametersRuntime",
+    "Phase",
+    "Preemption",
+    "RandomFault",
+    "RuntimeModel",
+    "SimStatus",
+    "SimTrial",
+    "Straggler",
+    "TableRuntime",
+    "UniformRuntime",
+]

@@ -1,199 +1,333 @@
-"""A simulated machine: trials with a runtime, a number of slots, and a heap of ends.
+"""The simulated machine as its users see it, in the words of Ax's ``BackendSimulator``: its clock, its trials.
 
-Ties are resolved by the order of submission: of two trials that end at the same moment the earlier submitted one ends
-first, and a slot that becomes free at a moment is given to the longest waiting trial at that same moment.
+What happens on it stands in `machine`.
 """
 
 from __future__ import annotations
 
+import logging
 import math
-from collections import deque
-from dataclasses import dataclass
-from heapq import heappop, heappush
+from dataclasses import replace
+from operator import index
+from typing import TYPE_CHECKING, Self
 
+from runwright.clock import epoch, monotonic
 from runwright.errors import ContractError, UsageError
-from runwright.experiment import stable_seed
+from runwright.simulation import listing, restoring
+from runwright.simulation.checks import seconds, whole
+from runwright.simulation.machine import Machine
+from runwright.simulation.options import BackendSimulatorOptions
+from runwright.simulation.trials import Phase, SimTrial
 from runwright.status import TrialStatus
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
-@dataclass(frozen=True, slots=True)
-class BackendSimulatorOptions:
-    """How the simulated machine behaves.
+    from runwright.simulation.trials import BackendSimulatorState, SimStatus
 
-    Attributes:
-        max_concurrency: Number of slots.
-        failure_rate: Probability that a trial fails; it does so at the end of its runtime, in its slot.
-        seed: Seed of the failures.
-
-    Raises:
-        UsageError: A number is out of its range.
-    """
-
-    max_concurrency: int = 1
-    failure_rate: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.max_concurrency < 1:
-            raise UsageError(f"max_concurrency must be at least 1, not {self.max_concurrency}")
-        if not 0 <= self.failure_rate <= 1:
-            raise UsageError(f"the failure rate must be from 0 to 1, not {self.failure_rate}")
+_log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class SimulatedTrial:
-    """A trial on the simulated machine; times in simulated seconds.
-
-    Attributes:
-        index: Index of the trial.
-        runtime: How long it executes.
-        order: Number of its submission.
-        status: STAGED in the queue, RUNNING in a slot, then COMPLETED, FAILED or ABANDONED.
-        started: When it got its slot.
-        ended: When it ended.
-    """
-
-    index: int
-    runtime: float
-    order: int
-    status: TrialStatus = TrialStatus.STAGED
-    started: float | None = None
-    ended: float | None = None
+def _real_clock() -> Callable[[], float]:
+    """Return a clock in seconds of the epoch that no step of the wall clock moves."""
+    offset = epoch() - monotonic()
+    return lambda: monotonic() + offset
 
 
 class BackendSimulator:
-    """Runs trials in simulated time.
+    """Runs trials in simulated time: that of its own clock, or that of the real clock.
+
+    Reading never moves anything: `update` does. `run_trial` and `stop_trial` first let happen what is due.
 
     Args:
         options: How the machine behaves.
+        queued: Trials that wait at the beginning.
+        running: Trials that execute at the beginning; each has a ``sim_start_time``.
+        failed: Trials that have failed.
+        completed: Trials that have ended well.
+        verbose_logging: Whether updates are logged at INFO, not at DEBUG; one line each.
+        stopped: Trials that were stopped.
+        clock: The real clock; seconds of the epoch where not given. Only read without ``internal_clock``.
+
+    Raises:
+        UsageError: The trials do not fit on the machine.
     """
 
-    def __init__(self, options: BackendSimulatorOptions | None = None) -> None:
+    def __init__(
+        self,
+        options: BackendSimulatorOptions | None = None,
+        queued: Iterable[SimTrial] | None = None,
+        running: Iterable[SimTrial] | None = None,
+        failed: Iterable[SimTrial] | None = None,
+        completed: Iterable[SimTrial] | None = None,
+        verbose_logging: bool = True,
+        *,
+        stopped: Iterable[SimTrial] | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         self.options = options or BackendSimulatorOptions()
-        self.time = 0.0
-        self._trials: dict[int, SimulatedTrial] = {}
-        self._ends: list[tuple[float, int, SimulatedTrial]] = []
-        self._queue: deque[SimulatedTrial] = deque()
-        self._running = 0
-        self._queued = 0
-        self._completed = 0
-        self._failed = 0
-        self._submitted = 0
+        self.verbose_logging = verbose_logging
+        self._level = logging.INFO if verbose_logging else logging.DEBUG
+        internal = self.options.internal_clock
+        self._read = (clock or _real_clock()) if internal is None else None
+        self._machine = Machine(self.options, -math.inf if internal is None else float(internal))
+        groups: restoring.Groups = {
+            Phase.QUEUED: list(queued or ()),
+            Phase.RUNNING: list(running or ()),
+            Phase.FAILED: list(failed or ()),
+            Phase.COMPLETED: list(completed or ()),
+            Phase.STOPPED: list(stopped or ()),
+        }
+        if any(groups.values()):
+            self._catch_up()
+            self._machine.restore(restoring.trials_of(groups), ())
+            self._machine.news.clear()
+        self.initial_state = self.state()
+
+    @classmethod
+    def from_state(cls, state: BackendSimulatorState, *, clock: Callable[[], float] | None = None) -> Self:
+        """Make a machine that goes on exactly as the one that gave the state.
+
+        Args:
+            state: What `state` gave, here or in another process.
+            clock: The real clock, as for the constructor.
+        """
+        simulator = cls(state.options, verbose_logging=state.verbose_logging, clock=clock)
+        machine = simulator._machine
+        if state.last_time is not None:
+            machine.time = state.last_time
+        machine.restore(restoring.trials_of(restoring.groups_of(state)), state.down)
+        machine.submitted = max(machine.submitted, state.submitted)
+        machine.news = list(state.news)
+        simulator.initial_state = simulator.state()
+        return simulator
+
+    # Reading.
 
     @property
     def num_queued(self) -> int:
-        """How many trials wait for a slot."""
-        return self._queued
+        """How many trials do not execute yet, or not any more: they wait for a slot, or start in one."""
+        return self._machine.waiting
 
     @property
     def num_running(self) -> int:
         """How many trials execute."""
-        return self._running
-
-    @property
-    def num_completed(self) -> int:
-        """How many trials ended well."""
-        return self._completed
+        return self._machine.running
 
     @property
     def num_failed(self) -> int:
         """How many trials failed."""
-        return self._failed
+        return self._machine.failed
 
-    def run_trial(self, trial_index: int, runtime: float) -> None:
-        """Submit a trial; it starts at once where a slot is free. A trial may be submitted again once it has ended.
+    @property
+    def num_completed(self) -> int:
+        """How many trials ended well."""
+        return self._machine.completed
+
+    @property
+    def num_stopped(self) -> int:
+        """How many trials were stopped."""
+        return self._machine.stopped
+
+    @property
+    def available(self) -> int:
+        """How many more trials would execute at once: slots that are up, without the trials that run or wait."""
+        machine = self._machine
+        return max(0, self.options.max_concurrency - machine.slots.down - machine.running - machine.waiting)
+
+    @property
+    def max_concurrency(self) -> int:
+        """The maximum number of trials that execute at once."""
+        return self.options.max_concurrency
+
+    @property
+    def time_scaling(self) -> float:
+        """What all durations are divided by."""
+        return self.options.time_scaling
+
+    @property
+    def failure_rate(self) -> float:
+        """Probability that a trial fails."""
+        return self.options.failure_rate
+
+    @property
+    def use_internal_clock(self) -> bool:
+        """Whether the machine has a clock of its own, which only `update` moves."""
+        return self._read is None
+
+    @property
+    def time(self) -> float:
+        """The current time; it never goes back."""
+        time = self._machine.time
+        return time if self._read is None else max(time, self._read())
+
+    @property
+    def all_trials(self) -> list[SimTrial]:
+        """All trials, by index; for reading."""
+        return [trial for _, trial in sorted(self._machine.trials.items())]
+
+    def status(self) -> SimStatus:
+        """Return which trials are where."""
+        return listing.status_of(self._machine, self.time)
+
+    def state(self) -> BackendSimulatorState:
+        """Return all that the machine knows; nothing in it is shared with the machine."""
+        return listing.state_of(
+            self._machine, self.options, internal=self._read is None, verbose_logging=self.verbose_logging
+        )
+
+    def lookup_trial_index_status(self, trial_index: int) -> TrialStatus:
+        """Return the status of a trial: STAGED, RUNNING, COMPLETED, FAILED, or ABANDONED where it was stopped.
+
+        Raises:
+            ValueError: The machine does not know it.
+        """
+        return self._known(trial_index).phase.status
+
+    def get_sim_trial_by_index(self, trial_index: int) -> SimTrial | None:
+        """Return a trial, for reading; None where the machine does not know it."""
+        return self._machine.trials.get(trial_index)
+
+    def next_event(self) -> float | None:
+        """Return the time of the next event, or None."""
+        return self._machine.next_event()
+
+    # Moving.
+
+    def update(self, until: float | None = None) -> list[int]:
+        """Let happen what is due.
+
+        With the real clock: all that is due by now. With the clock of its own: the machine moves to its next event and
+        lets happen all of that moment; without an event it stays.
+
+        Args:
+            until: With the clock of its own: move to this time instead, never back.
+
+        Returns:
+            Indices of the trials that changed since the last update, in order of what happened.
+
+        Raises:
+            UsageError: A time was given, but the machine takes that of the real clock.
+        """
+        machine = self._machine
+        if self._read is not None:
+            if until is not None:
+                raise UsageError("a machine without internal_clock takes the time of the real clock; update() it")
+            machine.advance(self.time)
+        elif until is None:
+            machine.advance()
+        else:
+            machine.advance(max(machine.time, until))
+        if _log.isEnabledFor(self._level):
+            _log.log(self._level, "%s", self)
+        return self.take_news()
+
+    def take_news(self) -> list[int]:
+        """Return the trials that changed since the last update, without moving anything; each change is told once."""
+        machine = self._machine
+        news = machine.news
+        if news:
+            machine.news = []
+        return news
+
+    def run_trial(self, trial_index: int, runtime: float, *, attempt: int | None = None) -> None:
+        """Submit a trial; it gets a slot at once where one is free. One that has ended may be submitted again.
+
+        Args:
+            trial_index: Index of the trial.
+            runtime: How long it executes, in seconds; divided by ``time_scaling``.
+            attempt: Number of its attempt; what is random depends on it. One more than the last where not given.
 
         Raises:
             UsageError: The runtime is negative or not finite.
             ContractError: The trial is on the machine already.
         """
-        if not (runtime >= 0 and math.isfinite(runtime)):
-            raise UsageError(f"trial {trial_index}: a runtime must be a finite number of seconds, not {runtime}")
-        known = self._trials.get(trial_index)
-        if known is not None and known.status.is_deployed:
-            raise ContractError(f"trial {trial_index} is on the simulated machine already")
-        trial = SimulatedTrial(trial_index, runtime, self._submitted)
-        self._submitted += 1
-        self._trials[trial_index] = trial
-        if self._running < self.options.max_concurrency:
-            self._start(trial)
-        else:
-            self._queue.append(trial)
-            self._queued += 1
+        number = trial_index if type(trial_index) is int else index(trial_index)
+        if not (type(runtime) is float and 0 <= runtime < math.inf):  # a quick look: a trial takes 3 us in all
+            runtime = seconds(runtime, f"the runtime of trial {number}")
+        if self._read is not None:
+            self._catch_up()
+        machine = self._machine
+        known = machine.trials.get(number)
+        if known is not None:
+            if known.phase.live:
+                raise ContractError(f"trial {number} is on the simulated machine already ({known.phase.name})")
+            machine.forget(known)
+        trial = SimTrial(number, runtime / self.options.time_scaling)
+        if attempt is not None:
+            trial.attempt = whole(attempt, "the number of an attempt", 0)
+        elif known is not None:
+            trial.attempt = known.attempt + 1
+        machine.submit(trial)
 
-    def stop_trial(self, trial_index: int) -> None:
-        """End a trial now: a running one frees its slot at once, a queued one leaves the queue. Idempotent."""
-        trial = self._trials.get(trial_index)
-        if trial is None or not trial.status.is_deployed:
-            return
-        if trial.status is TrialStatus.RUNNING:
-            self._running -= 1
-        else:
-            self._queued -= 1
-        trial.status, trial.ended = TrialStatus.ABANDONED, self.time
-        self._fill()
+    def stop_trial(self, trial_index: int, *, at_once: bool = False) -> None:
+        """Stop a trial: a running one frees its slot now, or after the stop delay; a waiting one leaves the queue.
 
-    def next_event(self) -> float | None:
-        """Time of the next end of a trial, or None."""
-        ends = self._ends
-        while ends and ends[0][2].status is not TrialStatus.RUNNING:
-            heappop(ends)  # stopped meanwhile
-        return ends[0][0] if ends else None
+        Idempotent; a trial that has ended is left alone.
 
-    def update(self, time: float) -> list[int]:
-        """Move to a time and let happen what is due until then.
+        Args:
+            trial_index: Index of the trial.
+            at_once: Whether there is no stop delay.
 
-        Returns:
-            Indices of the trials that ended or started, in the order of the events.
+        Raises:
+            ValueError: The machine does not know it.
         """
-        changed: list[int] = []
-        while (due := self.next_event()) is not None and due <= time:
-            trial = heappop(self._ends)[2]
-            self.time = due
-            self._end(trial)
-            changed.append(trial.index)
-            changed += self._fill()
-        self.time = max(self.time, time)
-        return changed
+        self._catch_up()
+        trial = self._known(trial_index)
+        if trial.phase.live:
+            self._machine.stop(trial, at_once=at_once)
 
-    def lookup_trial_index_status(self, trial_index: int) -> TrialStatus | None:
-        """Return the status of a trial; None where it is not known."""
-        trial = self._trials.get(trial_index)
-        return None if trial is None else trial.status
+    def new_trial(self, trial: SimTrial, status: TrialStatus) -> None:
+        """Put a trial on the machine that somebody made.
 
-    def get_sim_trial_by_index(self, trial_index: int) -> SimulatedTrial | None:
-        """Return a trial as the machine knows it; None where it does not."""
-        return self._trials.get(trial_index)
+        Args:
+            trial: The trial; a copy of it is taken.
+            status: STAGED: it waits for a slot. RUNNING: it has one; its ``sim_start_time`` is now where not given.
 
-    def forget(self, trial_index: int) -> None:
-        """Drop an ended trial."""
-        trial = self._trials.get(trial_index)
-        if trial is not None and not trial.status.is_deployed:
-            del self._trials[trial_index]
+        Raises:
+            ValueError: Another status was given.
+            UsageError: It cannot be taken: it is there already, or no slot is free.
+        """
+        if status is not TrialStatus.STAGED and status is not TrialStatus.RUNNING:
+            raise ValueError(f"a new trial must be STAGED or RUNNING, not {status.name}")
+        self._catch_up()
+        machine = self._machine
+        known = machine.trials.get(trial.trial_index)
+        if known is not None:
+            raise UsageError(f"trial {trial.trial_index} is on the simulated machine already ({known.phase.name})")
+        phase = Phase.QUEUED if status is TrialStatus.STAGED else Phase.RUNNING
+        begun = trial.sim_start_time
+        if phase is Phase.RUNNING and begun is None:
+            begun = machine.time
+        machine.add(restoring.completed(replace(trial, sim_start_time=begun, order=machine.submitted), phase))
 
-    def _start(self, trial: SimulatedTrial) -> None:
-        trial.status, trial.started = TrialStatus.RUNNING, self.time
-        self._running += 1
-        heappush(self._ends, (self.time + trial.runtime, trial.order, trial))
+    def keep_time(self, now: float) -> float:
+        """Take time from the caller of ``update(until)`` from now on, and return it: `now`, or later.
 
-    def _end(self, trial: SimulatedTrial) -> None:
-        self._running -= 1
-        trial.ended = self.time
-        rate = self.options.failure_rate
-        # Drawn per submission, so that a second attempt has a luck of its own.
-        if rate and stable_seed(self.options.seed, "failure", trial.index, trial.order) / 2**63 < rate:
-            trial.status = TrialStatus.FAILED
-            self._failed += 1
-        else:
-            trial.status = TrialStatus.COMPLETED
-            self._completed += 1
+        Raises:
+            UsageError: The machine has run trials in the time of the real clock.
+        """
+        machine = self._machine
+        if self._read is not None and machine.trials:
+            raise UsageError(
+                "this machine has run trials in real time and cannot go on in simulated time; take a new one"
+            )
+        self._read = None
+        machine.time = max(machine.time, now)
+        return machine.time
 
-    def _fill(self) -> list[int]:
-        started: list[int] = []
-        while self._queue and self._running < self.options.max_concurrency:
-            trial = self._queue.popleft()
-            if trial.status is TrialStatus.STAGED:  # else it was stopped in the queue
-                self._queued -= 1
-                self._start(trial)
-                started.append(trial.index)
-        return started
+    def _catch_up(self) -> None:
+        if self._read is not None:
+            self._machine.advance(self.time)
+
+    def _known(self, trial_index: int) -> SimTrial:
+        trial = self._machine.trials.get(trial_index)
+        if trial is None:
+            raise ValueError(f"trial {trial_index} is not known to the simulated machine; submit it with run_trial")
+        return trial
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(time={self.time:g}: {self.num_queued} queued, {self.num_running} running, "
+            f"{self.num_failed} failed, {self.num_completed} completed, {self.num_stopped} stopped)"
+        )
