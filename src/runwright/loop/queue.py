@@ -229,13 +229,18 @@ class TrialQueue(AbstractRunner):
             self._look(wait=True, until=until)
 
     def is_running(self) -> bool:
-        """Whether a submitted trial has no result yet."""
+        """Whether a submitted trial had no result to collect when this was asked.
+
+        News are taken in after the answer: a result that comes with them is still announced by it, so that a loop which
+        collects, asks and leaves does not leave one behind.
+        """
+        running = len(self._claims) > 0
         self._look()
-        return len(self._claims) > 0
+        return running
 
     def count_available_workers(self) -> int:
         """Return how many trials could be submitted now without waiting."""
-        self._look()
+        self._look(hand_out=False)
         return self._session.engine.room()
 
     def unclaimed(self) -> list[TrialInfo]:
@@ -261,15 +266,14 @@ class TrialQueue(AbstractRunner):
         Raises:
             UsageError: The runner cannot stop a trial that has begun.
         """
-        self._look()
-        index = self._claims.find(trial_info)
-        if index is None:
+        self._look(hand_out=False)
+        state, index = self.state, self._claims.find(trial_info)
+        if index is None or state.trials[index].status.is_terminal:
             return False
-        state = self.state
         if not self.runner.traits.stops and (index in state.staged or index in state.running):
             raise UsageError(f"{type(self.runner).__name__} cannot stop a trial that has begun; wait for its end")
         self._session.engine.stop(index, StopCause.USER, reason or "the loop that submitted it stopped it")
-        self._turn()
+        self._turn(hand_out=False)
         return True
 
     def close(self) -> None:
@@ -308,7 +312,7 @@ class TrialQueue(AbstractRunner):
         if self.state.stop_reason is not None:
             raise StoppedError(f"{self.state.stop_message}; another queue on the same directory goes on from there")
 
-    def _look(self, *, wait: bool = False, until: float | None = None) -> None:
+    def _look(self, *, wait: bool = False, until: float | None = None, hand_out: bool = True) -> None:
         """Take in news, waiting for them or not, and act on them."""
         self._check_open()
         session = self._session
@@ -317,10 +321,10 @@ class TrialQueue(AbstractRunner):
         except BaseException:
             session.save_facts()
             raise
-        self._turn()
+        self._turn(hand_out=hand_out)
 
-    def _turn(self) -> None:
-        """Turn the engine once, and hand out the results that are durable by then."""
+    def _turn(self, *, hand_out: bool = True) -> None:
+        """Turn the engine once, and hand out the results that are durable by then; or leave that to a later turn."""
         session = self._session
         try:
             session.read_requests()
@@ -331,8 +335,9 @@ class TrialQueue(AbstractRunner):
         except BaseException:
             session.save_facts()
             raise
-        for index in self._collector.take():
-            self._deliver(index)
+        if hand_out:
+            for index in self._collector.take():
+                self._deliver(index)
         if asked:
             self._check_open()
 

@@ -22,8 +22,9 @@ def status_of(trial: BaseTrial) -> StatusType:
         return StatusType.RUNNING
     if trial.status is TrialStatus.COMPLETED:
         return StatusType.SUCCESS
-    failure = trial.failure
-    return StatusType.CRASHED if failure is None else _FAILED.get(failure.kind, StatusType.CRASHED)
+    if trial.status is not TrialStatus.FAILED or trial.failure is None:
+        return StatusType.CRASHED
+    return _FAILED.get(trial.failure.kind, StatusType.CRASHED)
 
 
 def trial_value(trial: BaseTrial, crash_cost: Cost) -> TrialValue:
@@ -62,10 +63,10 @@ def _info(trial: BaseTrial, status: StatusType) -> Json:
     if status is StatusType.SUCCESS:
         if result is not None and result.metrics:
             own["metrics"] = {name: list(measured) for name, measured in result.metrics.items()}
-    elif trial.failure is not None:
+    elif trial.status is TrialStatus.FAILED and trial.failure is not None:
         own["failure"] = trial.failure.to_json()
         info.setdefault("error", trial.failure.message)
     else:
         own["status"] = trial.status.name
-        info.setdefault("error", trial.stop_requested or "it was stopped")
+        info["error"] = trial.stop_requested or "it was stopped"
     return {**info, "runwright": own}
