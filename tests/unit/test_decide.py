@@ -159,6 +159,23 @@ def test_the_end_is_told_in_a_sentence(stories, policy, message):
     assert decide.ending(state_of(*stories), policy, 8.0, exhausted=True).message == message
 
 
+def test_an_attempt_that_never_ends_by_itself_is_not_waited_for():
+    state, policy = state_of(DONE, RUN), Policy(trials=2)
+    assert decide.ending(state, policy, 8.0, exhausted=False) is None
+    end = decide.ending(state, policy, 8.0, exhausted=False, staying=1)
+    assert (end.reason, end.message) == (StopReason.TRIALS, "all 2 trials have ended, but the latest, which goes on")
+    assert decide.ending(state_of(RUN, RUN), policy, 8.0, exhausted=False, staying=1) is None
+    assert decide.ending(state_of(DONE, DONE), policy, 8.0, exhausted=False, staying=1).message == (
+        "all 2 trials have ended"
+    )
+
+
+def test_an_attempt_that_the_next_one_replaces_holds_no_slot():
+    assert decide.free_slots(state_of(RUN), Policy(parallel=1), UNLIMITED) == 0
+    assert decide.free_slots(state_of(RUN), Policy(parallel=1), UNLIMITED, staying=1) == 1
+    assert decide.free_slots(state_of(), Policy(parallel=1), UNLIMITED, staying=1) == 1
+
+
 def test_an_experiment_ends_once():
     state = state_of(DONE, extra=[ev.ExperimentEnded(1.0, StopReason.USER, "")])
     assert decide.ending(state, Policy(trials=1), 8.0, exhausted=True) is None

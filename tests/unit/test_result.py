@@ -61,7 +61,7 @@ results = st.builds(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=100)
+@settings(deadline=None, derandomize=True, max_examples=50)
 @given(result=results)
 def test_a_result_survives_json(result):
     assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result

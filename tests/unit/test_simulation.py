@@ -71,6 +71,16 @@ def test_a_time_limit_strikes_at_its_moment_and_frees_the_slot_then():
     assert driver.state.trials[0].failure.kind is FailureKind.TIMEOUT
 
 
+def test_a_tick_costs_simulated_time_nothing():
+    turns = []
+    machine = BackendSimulator(BackendSimulatorOptions())
+    runner = SimulatedBackendRunner(machine, lambda trial: 1e6, evaluation_function=lambda x: x)
+    with rw.Scheduler(MACHINE, RandomOptimizer(), runner, trials=3) as driver:
+        driver.run(on_turn=lambda state, news: turns.append(state.last_time), tick=0.5)
+    assert turns[-1] == 3e6
+    assert len(turns) < 20
+
+
 def test_a_trial_that_ends_at_its_limit_has_completed():
     driver = simulate(1, 1, lambda trial: 4.0, limits=Limits(timeout=4.0))
     assert driver.state.trials[0].status.is_completed

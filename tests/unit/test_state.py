@@ -437,5 +437,5 @@ class Story(RuleBasedStateMachine):
 
 
 TestStory = Story.TestCase
-TestStory.settings = settings(max_examples=150, stateful_step_count=40, deadline=None, derandomize=True)
+TestStory.settings = settings(max_examples=80, stateful_step_count=40, deadline=None, derandomize=True)
 TestStory = pytest.mark.slow(TestStory)

@@ -120,7 +120,7 @@ class Scheduler:
         Args:
             trials: How many trials to run in all, instead of the policy's.
             on_turn: Called with the state and the events of each commit, and at least each `tick` seconds.
-            tick: Seconds.
+            tick: Seconds; in simulated time there are only the turns.
 
         Returns:
             What came of every trial.
@@ -142,6 +142,8 @@ class Scheduler:
         self._listener = on_turn
         session.begin()
         self._enqueue_first()
+        if self.runner.traits.simulated:
+            tick = None  # simulated time does not pass while it is waited for
         try:
             while True:
                 session.read_requests()

@@ -90,7 +90,7 @@ class Session:
         self._next_look = 0.0
         try:
             self._take_directory()
-            self.journal = journal or self._open_journal()
+            self.journal = self._open_journal() if journal is None else journal
             self._go_on(optimizer, policy, on_commit)
         except BaseException:
             self.close()
