@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from runwright.errors import IllegalTransitionError
+from runwright.events import EVENTS
 from runwright.status import (
     MOVES,
     TERMINAL,
@@ -19,8 +22,9 @@ from runwright.status import (
 )
 
 S = TrialStatus
+DIAGRAM = Path(__file__).parents[2] / "docs" / "states.md"
 
-# The lettered edges of docs/states.md.
+# The moves, once more and apart from the table in the code.
 EDGES = {
     (S.CANDIDATE, S.STAGED),
     (S.CANDIDATE, S.ABANDONED),
@@ -75,6 +79,22 @@ def test_a_move_is_made_if_the_table_has_it_and_refused_otherwise(was, to):
 def test_the_error_tells_the_story():
     with pytest.raises(IllegalTransitionError, match="from STALE to RUNNING; its story: attempt 1 was the latest"):
         advance(trial(S.STALE), S.RUNNING, story="attempt 1 was the latest")
+
+
+def test_the_page_shows_the_same_moves_each_by_a_letter():
+    page = DIAGRAM.read_text("utf-8")
+    rows = re.findall(r"^\| ([a-z]) \| ([A-Z_, ]*)→ ([A-Z_]+) \| .+ \| (.+) \|$", page, re.MULTILINE)
+    letters = [letter for letter, *_ in rows]
+    assert letters == sorted(set(letters))
+    drawn = {(S[was.strip()], S[to]) for _, many, to, _ in rows for was in many.split(",") if was.strip()}
+    assert drawn == EDGES
+    events = {name for *_, named in rows for name in re.findall(r"`(\w+)`", named)}
+    assert events <= EVENTS.keys()
+    (diagram,) = re.findall(r"```\n(.*?)```", page, re.DOTALL)
+    for letter in letters:
+        assert re.search(rf"\b{letter}\b", diagram), letter
+    for status in S:
+        assert status.name in diagram
 
 
 def test_the_table_speaks_of_every_status():
