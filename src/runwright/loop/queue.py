@@ -286,11 +286,13 @@ class TrialQueue(AbstractRunner):
             return
         self._closed = True
         session = self._session
-        if self.runner.traits.survives_driver:
-            with suppress(Exception):  # after an error nothing more can be recorded; it was shown
-                session.engine.detach()
-        session.save_facts()
-        session.close()
+        try:
+            if self.runner.traits.survives_driver:
+                with suppress(Exception):  # after an error nothing more can be recorded; it was shown
+                    session.engine.detach()
+            session.save_facts()
+        finally:
+            session.close()
 
     def __enter__(self) -> Self:
         return self
