@@ -58,3 +58,29 @@ def optimise() -> None:
         if isinstance(trial, rw.Trial) and trial.result is not None:
             metrics: Metrics = trial.result.metrics
             assert_type(metrics["y"], tuple[float, float | None])
+
+
+class Serial(rw.AbstractRunner):
+    """A runner of submit and collect needs this method and no other."""
+
+    def run(
+        self, config: Any, instance: str | None = None, budget: float | None = None, seed: int | None = None
+    ) -> tuple[rw.StatusType, float, float, dict[str, Any]]:
+        return rw.StatusType.SUCCESS, float(config["x"]), 0.0, {}
+
+
+def submit() -> None:
+    runners: list[rw.AbstractRunner] = [Serial(None), rw.TrialQueue(LocalMetadataRunner(branin), crash_cost=[1.0])]
+    for runner in runners:
+        runner.submit_trial(rw.TrialInfo({"x": 1}, seed=3, budget=2))
+        for info, value in runner.iter_results():
+            assert_type(info, rw.TrialInfo)
+            assert_type(value, rw.TrialValue)
+            assert_type(value.cost, float | list[float])
+    experiment = rw.OpenExperiment("loop", {"y": "minimize"})
+    with rw.TrialQueue(Own(), experiment, directory="runs/loop", limits=rw.Limits(timeout=60), parallel=2) as queue:
+        status, cost, seconds, info_of = queue.run({"x": 1}, budget=2)
+        assert_type(status, rw.StatusType)
+        assert_type(cost, float | list[float])
+        assert_type(seconds, float)
+        assert_type(info_of, dict[str, Any])
