@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from runwright.clock import SystemClock, VirtualClock, Waker, monotonic
 from runwright.runner import Limits, RunContext
 from runwright.status import TrialStatus, advance
-from runwright.testing.runners.patience import PATIENCE, must_return
+from runwright.testing.runners import patience
+from runwright.testing.runners.patience import must_return
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -112,10 +113,10 @@ class Driver:
             what: What is the matter if it never holds.
             poll: Takes in the news; where not given they are polled and forgotten.
         """
-        until = monotonic() + PATIENCE
+        until = monotonic() + patience.PATIENCE
         turn = _VIRTUAL_TURN if self.runner.traits.simulated else _TURN
         while not condition():
-            assert monotonic() < until, f"after {PATIENCE:g} s: {what}"
+            assert monotonic() < until, f"after {patience.PATIENCE:g} s: {what}"
             self._named = self.wait(self.clock.now() + turn)
             if poll is None:
                 self.runner.poll_trial_status(list(self.live.values()))

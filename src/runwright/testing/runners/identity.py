@@ -127,7 +127,7 @@ class RunnerIdentity(RunnerFixtures):
         except UsageError as error:
             check_sentence(str(error))
             return
-        trial = driver.trial(0, point)
-        result = driver.result(trial)
-        driver.close()
-        assert result.failure is None
+        try:
+            assert driver.result(driver.trial(0, point)).failure is None
+        finally:
+            driver.close()

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runwright.testing.runners import patience
 from runwright.testing.runners.patience import wait_until
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ class Leftovers:
         Raises:
             AssertionError: Something is; the message says what.
         """
-        wait_until(lambda: not self.found(), lambda: f"after close there is still {', '.join(self.found())}")
+
+        def left() -> str:
+            return f"after close there is still {', '.join(self.found())}"
+
+        wait_until(lambda: not self.found(), left, patience.PATIENCE / 3)
 
     def found(self) -> list[str]:
         """Return what there is more."""

@@ -17,19 +17,21 @@ PATIENCE = 30.0
 _PAUSE = 2  # milliseconds
 
 
-def wait_until(condition: Callable[[], object], what: Callable[[], str] | str) -> None:
+def wait_until(condition: Callable[[], object], what: Callable[[], str] | str, patience: float | None = None) -> None:
     """Wait until a condition holds.
 
     Args:
         condition: Asked again and again.
         what: What is the matter if it never holds.
+        patience: Seconds; `PATIENCE` where not given.
 
     Raises:
         AssertionError: It did not hold in time.
     """
-    until, pause = monotonic() + PATIENCE, select.poll()
+    seconds = PATIENCE if patience is None else patience
+    until, pause = monotonic() + seconds, select.poll()
     while not condition():
-        assert monotonic() < until, f"after {PATIENCE:g} s: {what if isinstance(what, str) else what()}"
+        assert monotonic() < until, f"after {seconds:g} s: {what if isinstance(what, str) else what()}"
         pause.poll(_PAUSE)
 
 

@@ -52,15 +52,21 @@ class Witness:
 
     def release(self) -> None:
         """Let long evaluations end, those to come as well. Idempotent."""
-        if self._open_gate is None:
-            self._open_gate = os.open(self.folder / GATE, os.O_RDWR | os.O_NONBLOCK)
-            os.write(self._open_gate, b"\0")  # nobody reads it: the pipe stays readable
+        if self._open_gate is not None:
+            return
+        gate = self.folder / GATE
+        self._open_gate = os.open(gate, os.O_RDWR | os.O_NONBLOCK)
+        os.write(self._open_gate, b"\0")  # nobody reads it: the pipe stays readable
+        always_readable = self.folder / "open"
+        always_readable.touch()
+        always_readable.replace(gate)  # for those who come when nobody holds the pipe any more
 
     def close(self) -> None:
-        """Close the gate. Idempotent."""
-        if self._open_gate is not None:
+        """Let long evaluations end, and give back the descriptor. Idempotent."""
+        self.release()
+        if self._open_gate is not None and self._open_gate >= 0:
             os.close(self._open_gate)
-            self._open_gate = None
+            self._open_gate = -1
 
     def _lines(self) -> list[str]:
         return (self.folder / BEGUN).read_text("utf-8").splitlines()
