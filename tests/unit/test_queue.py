@@ -688,8 +688,13 @@ def test_a_point_that_a_user_had_tried_meanwhile_is_answered_too(tmp_path):
         second.run({"x": 2})
         assert {trial.source for trial in second.state.trials} == {"submitted", "enqueued"}
     with queue(directory=tmp_path) as third:
+        assert third.unclaimed() == [info(1), info(7), info(2)]
         third.run({"x": 7})
         assert len(third.state.trials) == 3
+        mailbox.post(tmp_path, {"kind": "enqueue", "points": [{"x": 8}]})
+        third.wait()
+        third.run({"x": 8})
+        assert len(third.state.trials) == 4, "also what is asked for while the loop works"
 
 
 def test_another_experiment_or_a_scheduler_is_refused_on_the_same_directory(tmp_path):
@@ -817,7 +822,6 @@ def test_a_failed_trial_that_a_user_had_run_again_is_answered_anew(tmp_path):
     world.outcome = value(0.5)
     mailbox.post(tmp_path, {"kind": "rerun", "trial": 0})
     with queue(FakeRunner(world), directory=tmp_path) as second:
-        second.is_running()  # takes the request in
         assert second.run({"x": 1})[:2] == (SUCCESS, 0.5)
 
 

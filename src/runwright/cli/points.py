@@ -20,7 +20,7 @@ _LONGEST = 60
 
 
 def from_words(experiment: Experiment, words: Sequence[str]) -> dict[str, Any]:
-    """Read one point from ``name=value`` words.
+    """Read one point from ``name=value`` words; in an open experiment a value is JSON, or else a text.
 
     Raises:
         UsageError: A word is no such pair, a name is unknown or stands twice, or a value cannot be read.
@@ -28,14 +28,24 @@ def from_words(experiment: Experiment, words: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     names = sorted(experiment.parameters, key=len, reverse=True)
     for word in words:
+        if experiment.is_open and "=" in word:
+            names = [word.partition("=")[0]]
         name = next((name for name in names if word.startswith(f"{name}=")), None)
-        if name is None:
+        if not name:
             known = ", ".join(printable(name) for name in list(experiment.parameters)[:10])
             raise UsageError(f"'{brief(word, _LONGEST)}' is no NAME=VALUE of a parameter; there are: {known}")
         if name in found:
             raise UsageError(f"parameter '{printable(name)}' is given twice")
-        found[name] = _read(name, experiment.parameters[name], word[len(name) + 1 :])
+        text = word[len(name) + 1 :]
+        found[name] = _json_or_text(text) if experiment.is_open else _read(name, experiment.parameters[name], text)
     return found
+
+
+def _json_or_text(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _read(name: str, parameter: Parameter, text: str) -> object:

@@ -33,6 +33,8 @@ class Claim(NamedTuple):
 class Claims:
     """Matches submissions with trials: the n-th submission of a content in this life is its n-th trial on record.
 
+    What other users had tried is on record too.
+
     Args:
         trials: What earlier lives were given, by index.
     """
@@ -40,6 +42,10 @@ class Claims:
     def __init__(self, trials: Iterable[BaseTrial]) -> None:
         self._claims: dict[int, Claim] = {}
         self._recorded: dict[str, deque[int]] = {}
+        self.record(trials)
+
+    def record(self, trials: Iterable[BaseTrial]) -> None:
+        """Learn of trials that nobody has claimed: of earlier lives, or of users."""
         for trial in trials:
             if len(trial.arms) == 1:
                 key = content_key(trial.arms[0].parameters, trial.instance, trial.seed, trial.budget)
@@ -52,7 +58,7 @@ class Claims:
         return index in self._claims
 
     def on_record(self, key: str) -> int | None:
-        """Return the first trial of an earlier life with this content that nobody has claimed, or None."""
+        """Return the first trial with this content that nobody has claimed, or None."""
         found = self._recorded.get(key)
         return found[0] if found else None
 
@@ -84,7 +90,7 @@ class Claims:
         return next((index for index, claim in self._claims.items() if own_info(claim.info) == own), None)
 
     def left(self) -> list[int]:
-        """Return the trials of earlier lives that nobody has claimed, by index."""
+        """Return the trials on record that nobody has claimed, by index."""
         return sorted(index for found in self._recorded.values() for index in found)
 
 

@@ -113,6 +113,7 @@ class TrialQueue(AbstractRunner):
             raise UsageError(f"nothing limits how many trials {name} runs at once: say it with parallel=...")
         self._claims = Claims(session.state.trials)
         session.begin()
+        self._read_requests()
 
     @property
     def experiment(self) -> Experiment:
@@ -244,9 +245,10 @@ class TrialQueue(AbstractRunner):
         return self._session.engine.room()
 
     def unclaimed(self) -> list[TrialInfo]:
-        """Return what earlier queues of this directory were given and this one was not yet, in that order.
+        """Return what is on record and was not submitted to this queue, in that order.
 
-        They are executed to their end. To collect the result of one, submit it.
+        That is what earlier queues of this directory were given, and points of users. All are executed to their end. To
+        collect the result of one, submit it.
         """
         trials = [self.state.trials[index] for index in self._claims.left()]
         return [TrialInfo(dict(t.arms[0].parameters), t.instance, t.seed, t.budget) for t in trials]
@@ -329,7 +331,7 @@ class TrialQueue(AbstractRunner):
         """Turn the engine once, and hand out the results that are durable by then; or leave that to a later turn."""
         session = self._session
         try:
-            session.read_requests()
+            self._read_requests()
             asked = session.stop_asked()
             if asked:
                 self._end_all()
@@ -342,6 +344,12 @@ class TrialQueue(AbstractRunner):
                 self._deliver(index)
         if asked:
             self._check_open()
+
+    def _read_requests(self) -> None:
+        """Take in what other processes ask for; the points of users are there to be claimed."""
+        known = len(self.state.trials)
+        self._session.read_requests()
+        self._claims.record(self.state.trials[known:])
 
     def _end_all(self) -> None:
         """End what runs, to be repeated by the next queue; what can neither be stopped nor dies with us goes on."""
