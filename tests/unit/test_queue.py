@@ -22,7 +22,10 @@ from runwright.errors import (
     UsageError,
 )
 from runwright.journal import MemoryJournal, read_events
+from runwright.loop.claims import Claims
+from runwright.loop.collector import Collector
 from runwright.loop.policy import Policy
+from runwright.loop.translation import status_of
 from runwright.optimizers import RandomOptimizer
 from runwright.report import Results
 from runwright.report.rows import table
@@ -823,6 +826,26 @@ def test_a_failed_trial_that_a_user_had_run_again_is_answered_anew(tmp_path):
     mailbox.post(tmp_path, {"kind": "rerun", "trial": 0})
     with queue(FakeRunner(world), directory=tmp_path) as second:
         assert second.run({"x": 1})[:2] == (SUCCESS, 0.5)
+
+
+# Its parts.
+
+
+def test_what_stands_for_the_optimizer_is_one_that_proposes_nothing():
+    collector = Collector()
+    assert isinstance(collector, rw.Optimizer)
+    assert collector.ask(0) is None
+    assert collector.restore([]).exact
+    assert collector.describe() == {"type": "queue"}
+
+
+def test_a_trial_that_has_not_ended_is_running():
+    assert status_of(OPEN.new_trial(0, [{"x": 1}])) is rw.StatusType.RUNNING
+
+
+def test_a_batch_on_record_is_nobodys_submission():
+    claims = Claims([OPEN.new_trial(0, [{"x": 1}, {"x": 2}]), OPEN.new_trial(1, [{"x": 3}])])
+    assert claims.left() == [1]
 
 
 # Real runners.

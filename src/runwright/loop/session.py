@@ -225,8 +225,7 @@ class Session:
 
     def wake(self) -> None:
         """End a wait; safe in a signal handler and from another thread."""
-        if self._waker is not None:
-            self._waker.wake()
+        self.waker.wake()
 
     def close(self) -> None:
         """Release directory, journal and runner; idempotent. Trials that survive the driver go on."""
