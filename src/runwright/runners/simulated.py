@@ -43,7 +43,7 @@ def sample_runtime_unif(trial: BaseTrial, low: float = 1.0, high: float = 5.0) -
 class _Deployed:
     """An attempt on the machine, and the point that it evaluates."""
 
-    experiment: str
+    trial: BaseTrial
     attempt: int
     point: tuple[object, ...]
     metadata: dict[str, float]
@@ -77,7 +77,7 @@ class SimulatedBackendRunner(Runner):
         self._evaluation = None if evaluation_function is None else Evaluation(evaluation_function)
         self._deployed: dict[int, _Deployed] = {}
         self._results: dict[int, Result] = {}
-        self._news: set[int] = set()
+        self._news: dict[int, None] = {}
 
     def open(self, context: RunContext) -> None:
         """Bring machine and clock to one time, the later of theirs.
@@ -118,20 +118,20 @@ class SimulatedBackendRunner(Runner):
         Raises:
             SubmitError: The same attempt was deployed with other parameters.
         """
-        index, name = trial.index, trial.experiment.name
+        index = trial.index
         point = (trial.arms, trial.instance, trial.budget, trial.seed)
-        known = self._deployed.get(index)
-        if known is not None and known.attempt == trial.attempt and known.experiment == name:
+        known = self._known(trial)
+        if known is not None:
             if known.point != point:
                 raise SubmitError(f"trial {index}: attempt {trial.attempt} was already deployed with other parameters")
             return known.metadata
         runtime = seconds(self.sample_runtime_func(trial), f"the runtime of trial {index}")
         self.simulator.run_trial(index, runtime, attempt=_luck(trial))
         self._results.pop(index, None)
-        if self.simulator.lookup_trial_index_status(index).is_staged != self.staging_required:
-            self._news.add(index)  # it is not where the scheduler takes it to be
+        if not self._starts_as_told(index):
+            self._news[index] = None
         metadata = {"runtime": runtime}
-        self._deployed[index] = _Deployed(name, trial.attempt, point, metadata)
+        self._deployed[index] = _Deployed(trial, trial.attempt, point, metadata)
         return metadata
 
     @property
@@ -150,9 +150,10 @@ class SimulatedBackendRunner(Runner):
             ABANDONED.
         """
         if self._context is None or not self.traits.simulated:
-            self._news.update(self.simulator.update())
+            self._unread(self.simulator.update())
         found: dict[TrialStatus, set[int]] = {}
         for trial in trials:
+            self._news.pop(trial.index, None)
             simulated = self._find(trial)
             if simulated is not None:
                 found.setdefault(simulated.status, set()).add(trial.index)
@@ -203,16 +204,16 @@ class SimulatedBackendRunner(Runner):
         Raises:
             UsageError: Virtual time has nothing to wait for.
         """
-        news = self._take_news()
+        clock, simulator = self.context.clock, self.simulator
+        news = self._unread(simulator.take_news())
         if news:
             return news
-        clock, simulator = self.context.clock, self.simulator
         due = simulator.next_event()
         if not isinstance(clock, VirtualClock):
             if due is not None:
                 due += clock.now() - simulator.time
             clock.wait(due if until is None else until if due is None else min(due, until), waker)
-            return set(simulator.update())
+            return self._unread(simulator.update())
         if due is None and until is None:
             raise UsageError(
                 "simulated time has nothing to wait for: no trial will end by itself; set a time limit for trials that "
@@ -222,7 +223,7 @@ class SimulatedBackendRunner(Runner):
             clock.wait(until, waker)
         else:
             clock.advance_to(due)
-        return set(simulator.update(clock.now()))
+        return self._unread(simulator.update(clock.now()))
 
     def close(self) -> None:
         """Stop what still runs: it does not survive the driver."""
@@ -279,12 +280,22 @@ class SimulatedBackendRunner(Runner):
 
     __hash__ = Runner.__hash__
 
+    def _known(self, trial: BaseTrial) -> _Deployed | None:
+        """Return what was deployed as the trial's current attempt."""
+        known = self._deployed.get(trial.index)
+        if known is None or known.attempt != trial.attempt or known.trial.experiment.name != trial.experiment.name:
+            return None
+        return known
+
     def _find(self, trial: BaseTrial) -> SimTrial | None:
         """Return what the machine knows of the trial's current attempt."""
-        known = self._deployed.get(trial.index)
-        if known is None or known.attempt != trial.attempt or known.experiment != trial.experiment.name:
-            return None
-        return self.simulator.get_sim_trial_by_index(trial.index)
+        return None if self._known(trial) is None else self.simulator.get_sim_trial_by_index(trial.index)
+
+    def _starts_as_told(self, index: int) -> bool:
+        """Whether a new trial is where `staging_required` says that it is."""
+        simulator = self.simulator
+        staged = simulator.lookup_trial_index_status(index) is TrialStatus.STAGED
+        return staged == self.staging_required
 
     def _measure(self, trial: BaseTrial, simulated: SimTrial) -> Result:
         ended = simulated.sim_completed_time or 0.0
@@ -296,7 +307,7 @@ class SimulatedBackendRunner(Runner):
             message = "it failed on the simulated machine" if fate is None else fate.message
             result.failure = Failure(kind or FailureKind.CRASHED, message)
         elif simulated.status is TrialStatus.COMPLETED and self._evaluation is not None:
-            result = self._evaluation(trial)
+            result = self._evaluation.unmeasured(trial)
         # What the function itself costs is no part of simulated time.
         result.seconds, result.started, result.ended = ended - began, began, ended
         result.cpu_seconds = result.peak_memory = None
@@ -304,11 +315,16 @@ class SimulatedBackendRunner(Runner):
             result.additional_info = {**(result.additional_info or {}), "preemptions": simulated.restarts}
         return result
 
-    def _take_news(self) -> set[int]:
-        news = self._news
-        news.update(self.simulator.take_news())
-        self._news = set()
-        return news
+    def _unread(self, changed: Iterable[int]) -> set[int]:
+        """Take in what changed, and return what nobody has polled since it did."""
+        news, deployed = self._news, self._deployed
+        if news:  # once its end is recorded nobody will poll an attempt any more
+            for index in [index for index in news if _is_over(deployed[index].trial)]:
+                del news[index]
+        for index in changed:
+            if index in deployed:
+                news[index] = None
+        return set(news)
 
     def _let_go(self) -> None:
         """End what an earlier driver deployed with this runner."""
@@ -316,9 +332,17 @@ class SimulatedBackendRunner(Runner):
             self.simulator.stop_trial(index, at_once=True)
         self._deployed.clear()
         self._results.clear()
-        self._take_news()
+        self._news.clear()
+        self.simulator.take_news()
+
+
+def _is_over(trial: BaseTrial) -> bool:
+    """Whether the end of the trial's latest attempt is recorded."""
+    return trial.status.is_terminal or any(attempt.number == trial.attempt for attempt in trial.attempts[-1:])
 
 
 def _luck(trial: BaseTrial) -> int:
     """Return by which number an attempt's luck is drawn: one that was interrupted is repeated with the same."""
+    if not trial.attempts:
+        return 1
     return 1 + sum(attempt.outcome is not AttemptOutcome.INTERRUPTED for attempt in trial.attempts)

@@ -59,6 +59,10 @@ class Agenda:
             self._void -= 1
         return None
 
+    def may_be_due(self, time: float) -> bool:
+        """Whether an event is due by a time; perhaps only one that was taken back."""
+        return bool(self._heap) and self._heap[0][0] <= time
+
     def take(self, until: float) -> list[SimTrial]:
         """Take out the trials of the next moment, in order of submission; none if it is later than `until`."""
         found: list[SimTrial] = []

@@ -13,6 +13,8 @@ Delay: TypeAlias = float | tuple[float, float]
 
 def _number(value: object) -> float:
     """Return a number, numpy's too; NaN for anything else."""
+    if type(value) is float:  # nearly always; the question below is a slow one
+        return value
     return float(value) if isinstance(value, SupportsFloat) and not isinstance(value, bool) else math.nan
 
 

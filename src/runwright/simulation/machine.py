@@ -77,6 +77,10 @@ class Machine:
         back = self.slots.next_back()
         return back if due is None or (back is not None and back < due) else due
 
+    def is_due(self) -> bool:
+        """Whether something is due by now."""
+        return self._agenda.may_be_due(self.time)
+
     def advance(self, target: float | None = None) -> None:
         """Let happen what is due until a time, and be there.
 
