@@ -7,9 +7,9 @@ import json
 import pytest
 
 import runwright as rw
-from runwright.errors import UsageError
+from runwright.errors import SubmitError, UsageError
 from runwright.optimizers import RandomOptimizer
-from runwright.runner import Ended, Runner, Traits
+from runwright.runner import Ended, NeverStarted, Runner, Traits
 from runwright.runners import SyntheticRunner
 
 EXPERIMENT = rw.Experiment("dummy", {"x": rw.Float(0, 9)}, {"y": "minimize"})
@@ -49,9 +49,11 @@ def test_run_metadata_report_keys():
 
 
 def test_it_measures_nothing():
-    assert SyntheticRunner.traits == Traits(survives_driver=True, stops=True, batches=True, measures=False)
-    assert SyntheticRunner().fetch_result(a_trial()) == rw.Result()
-    assert SyntheticRunner().poll_exception(a_trial()) == ""
+    assert SyntheticRunner.traits == Traits(survives_driver=True, batches=True, measures=False)
+    runner, trial = SyntheticRunner(), a_trial()
+    runner.run(trial)
+    assert runner.fetch_result(trial) == rw.Result()
+    assert runner.poll_exception(trial) == ""
 
 
 def test_a_scheduler_refuses_it_for_an_experiment_with_objectives():
@@ -59,24 +61,28 @@ def test_a_scheduler_refuses_it_for_an_experiment_with_objectives():
         rw.Scheduler(EXPERIMENT, RandomOptimizer(), SyntheticRunner(), trials=1)
 
 
-def test_a_stopped_attempt_is_abandoned_and_the_next_is_not():
+def test_stop_does_nothing_since_nothing_runs():
     runner = SyntheticRunner()
     assert runner.stop(a_trial(2), "why") == {"reason": "why"}
     assert runner.stop(a_trial(2)) == {}
-    assert runner.poll_trial_status([a_trial(2), a_trial(3)]) == {
-        rw.TrialStatus.ABANDONED: {2},
-        rw.TrialStatus.COMPLETED: {3},
-    }
-    assert runner.poll_trial_status([a_trial(2, attempt=2)]) == {rw.TrialStatus.COMPLETED: {2}}
-    runner.close()
     assert runner.poll_trial_status([a_trial(2)]) == {rw.TrialStatus.COMPLETED: {2}}
+
+
+def test_the_same_attempt_with_other_parameters_is_an_error():
+    runner = SyntheticRunner()
+    runner.run(a_trial())
+    other = EXPERIMENT.new_trial(0, [{"x": 2.0}])
+    other.attempt = 1
+    with pytest.raises(SubmitError, match="was already evaluated with other parameters"):
+        runner.run(other)
 
 
 def test_a_later_driver_finds_every_attempt_ended():
     known = a_trial(0)
     known.run_metadata = {"name": "dummy_0", "dummy_metadata": "first"}
-    answer = SyntheticRunner("second").reattach([known, a_trial(1)])
-    assert answer == {0: Ended(known.run_metadata), 1: Ended({"name": "dummy_1", "dummy_metadata": "second"})}
+    later = SyntheticRunner("second")
+    assert later.reattach([known, a_trial(1)]) == {0: Ended(known.run_metadata), 1: NeverStarted()}
+    assert later.fetch_result(known) == rw.Result()
 
 
 def test_saved_and_built_again():

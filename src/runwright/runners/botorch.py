@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from runwright.clock import epoch, monotonic
@@ -231,8 +232,10 @@ class BotorchTestProblemRunner(InlineRunner):
 
 def _libraries() -> tuple[Any, type[Any], type[Any]]:
     try:
-        import torch
-        from botorch.test_functions.base import BaseTestProblem, ConstrainedBaseTestProblem
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # theirs, about one another
+            import torch
+            from botorch.test_functions.base import BaseTestProblem, ConstrainedBaseTestProblem
     except ImportError:
         raise MissingExtraError("BotorchTestProblemRunner", "botorch") from None
     return torch, BaseTestProblem, ConstrainedBaseTestProblem

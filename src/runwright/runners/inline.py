@@ -35,6 +35,8 @@ class InlineRunner(Runner):
     """Evaluates a trial inside `run`; its run metadata tell the measurements."""
 
     traits = Traits(batches=True, holds_results=True, inline=True)
+    unknown: TrialStatus | None = None
+    """What a poll says of a trial whose result is not here; None: nothing."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, int], _Kept] = OrderedDict()
@@ -88,7 +90,7 @@ class InlineRunner(Runner):
         return set(news)
 
     def poll_trial_status(self, trials: Iterable[BaseTrial]) -> dict[TrialStatus, set[int]]:
-        """Check the status of trials: COMPLETED or FAILED where the result is there, else RUNNING.
+        """Check the status of trials: COMPLETED or FAILED where the result is there.
 
         Args:
             trials: Trials to poll.
@@ -98,10 +100,11 @@ class InlineRunner(Runner):
             self._news.pop(trial.index, None)
             result = self._find(trial)
             if result is None:
-                status = TrialStatus.RUNNING
+                status = self.unknown
             else:
                 status = TrialStatus.COMPLETED if result.failure is None else TrialStatus.FAILED
-            statuses.setdefault(status, set()).add(trial.index)
+            if status is not None:
+                statuses.setdefault(status, set()).add(trial.index)
         return statuses
 
     def fetch_result(self, trial: BaseTrial) -> Result:

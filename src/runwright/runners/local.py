@@ -10,6 +10,7 @@ from runwright.result import Result
 from runwright.runner import Runner
 from runwright.runners.inline import InlineRunner
 from runwright.runners.local_json import UnrestorableError, restored, tagged
+from runwright.status import TrialStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,8 @@ class LocalMetadataRunner(InlineRunner):
     Args:
         evaluation_function: Called once for each arm; see `runwright.EvaluationFunction`.
     """
+
+    unknown = TrialStatus.RUNNING
 
     def __init__(self, evaluation_function: Callable[..., Any]) -> None:
         super().__init__()

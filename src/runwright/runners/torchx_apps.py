@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from runwright.clock import epoch, monotonic
@@ -12,6 +13,7 @@ from runwright.runners.torchx_app import APP_HANDLE, LIVE, STATUSES, App
 from runwright.runners.torchx_notes import Note
 from runwright.runners.torchx_outcome import Outcomes
 from runwright.runners.torchx_processes import processes_of, signal_all
+from runwright.runners.torchx_session import Seen
 from runwright.runners.torchx_submission import Submissions
 from runwright.status import TrialStatus
 
@@ -82,6 +84,9 @@ class Apps:
 
     def _adopt(self, trial: BaseTrial, note: Note) -> App:
         app = self._kept[trial.index] = App(trial, trial.attempt, note)
+        if note.end is not None:
+            app.ended, app.seen = TrialStatus[note.end["status"]], Seen(**note.end["seen"])
+            app.began, app.over = note.end["began"], note.end["over"]
         return app
 
     def _forget_ended(self) -> None:
@@ -138,13 +143,15 @@ class Apps:
         except Exception:  # noqa: BLE001  (reading the result meets the same trouble, and says so)
             return None
 
-    @staticmethod
-    def _end(app: App, status: TrialStatus) -> TrialStatus:
+    def _end(self, app: App, status: TrialStatus) -> TrialStatus:
         app.ended = status
         if app.began is not None:
             app.over = epoch()
         if app.is_local:
             signal_all(app.handle, signal.SIGKILL)  # nothing of a trial outlives it
+        if app.seen is not None:
+            app.note.end = {"status": status.name, "seen": asdict(app.seen), "began": app.began, "over": app.over}
+            self._submissions.notes.write(app.trial, app.note, sync=False)
         return status
 
     def result(self, app: App) -> Result:

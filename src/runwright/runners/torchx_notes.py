@@ -27,6 +27,7 @@ class Note:
         stale: What was at the places of its results before, as marks by which it is known again.
         submitted: Seconds of the epoch.
         confirmed: Whether the scheduler took it.
+        end: How it was seen to end, or None: TorchX's local scheduler knows it no more once its driver is gone.
     """
 
     digest: str
@@ -37,6 +38,7 @@ class Note:
     log_dir: str | None = None
     stale: dict[str, str] = field(default_factory=dict)
     confirmed: bool = False
+    end: dict[str, Any] | None = None
 
 
 class Notes:
@@ -64,12 +66,18 @@ class Notes:
                 body = None
         return None if body is None else Note(**body)
 
-    def write(self, trial: BaseTrial, note: Note) -> None:
-        """Note a submission; it survives a power cut."""
+    def write(self, trial: BaseTrial, note: Note, *, sync: bool = True) -> None:
+        """Note a submission.
+
+        Args:
+            trial: The trial.
+            note: What is known of its current attempt.
+            sync: Whether the note must survive a power cut.
+        """
         if self._folder is None:
             self._kept[_name(trial)] = asdict(note)
         else:
-            write_json(self._folder / _name(trial), asdict(note), sync=True)
+            write_json(self._folder / _name(trial), asdict(note), sync=sync)
 
     def forget(self, trial: BaseTrial) -> None:
         """Forget a submission that did not take place."""

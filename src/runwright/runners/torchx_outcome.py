@@ -110,7 +110,7 @@ def _lost(app: App) -> str:
 
 def _exit(note: Note, seen: Seen) -> tuple[str, int, str]:
     """Return role and number of a replica that failed, and how it ended; of none, the first replica."""
-    for (role, replica), status in seen.exits.items():
+    for role, replica, status in seen.exits:
         if status != 0:
             which = "the app" if note.roles == {role: 1} else f"replica {replica} of role {role!r}"
             how = f"was ended by {_signal(-status)}" if status < 0 else f"exited with status {status}"

@@ -42,13 +42,13 @@ class Seen:
         state: Name of its state.
         message: What the scheduler says about it.
         error: The app's own error reply, JSON, or nothing.
-        exits: Role and replica to exit status, of a local app's replicas that have ended.
+        exits: Role, replica and exit status of a local app's replicas that have ended.
     """
 
     state: str
     message: str = ""
     error: str = ""
-    exits: dict[tuple[str, int], int] = field(default_factory=dict)
+    exits: list[list[Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +111,13 @@ class _LocalApps(LocalScheduler):  # type: ignore[misc]  # TorchX has no types t
         """Return how many apps have not been seen to end."""
         return sum(any(replica.is_alive() for replica in self._replicas(app_id)) for app_id in self._apps)
 
-    def exits(self, app_id: str) -> dict[tuple[str, int], int]:
-        """Return the exit statuses of an app's replicas that have ended."""
-        return {
-            (replica.role_name, replica.replica_id): replica.proc.returncode
+    def exits(self, app_id: str) -> list[list[Any]]:
+        """Return role, replica and exit status of an app's replicas that have ended."""
+        return [
+            [replica.role_name, replica.replica_id, replica.proc.returncode]
             for replica in self._replicas(app_id)
             if not replica.is_alive()
-        }
+        ]
 
     def _replicas(self, app_id: str) -> list[Any]:
         app = self._apps.get(app_id)
@@ -238,9 +238,9 @@ class Session:
         message, error = (text if text and text != _NONE else "" for text in (status.msg, status.structured_error_msg))
         return Seen(status.state.name, message, error, self._exits(handle))
 
-    def _exits(self, handle: str) -> dict[tuple[str, int], int]:
+    def _exits(self, handle: str) -> list[list[Any]]:
         backend, _, app_id = parse_app_handle(handle)
-        return self._local.exits(app_id) if backend == LOCAL and self._local is not None else {}
+        return self._local.exits(app_id) if backend == LOCAL and self._local is not None else []
 
     def cancel(self, handle: str) -> None:
         """Ask the scheduler to end an app."""
