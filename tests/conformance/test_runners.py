@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from importlib.util import find_spec
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
+import runwright as rw
 from runwright.runner import Traits
-from runwright.runners import LocalMetadataRunner, PoolRunner, ProcessRunner
+from runwright.runners import (
+    BotorchTestProblemRunner,
+    LocalMetadataRunner,
+    PoolRunner,
+    ProcessRunner,
+    SimulatedBackendRunner,
+    SyntheticRunner,
+    TorchXRunner,
+    WrappedJobRunner,
+)
+from runwright.simulation import BackendSimulator, BackendSimulatorOptions
 from runwright.status import TrialStatus
-from runwright.testing import RunnerSuite
+from runwright.testing import RunnerSuite, Work
 from runwright.testing.runners import task
+from runwright.wrappers import ScriptWrapper
 
+sys.path.insert(0, str(Path(__file__).parent))  # drivers in processes of their own find it by the same name
+parts = importlib.import_module("runner_parts")
+
+SIMULATED = ["good", "bad", "long"]
 FUNCTION = f"{task.__name__}:evaluate"
 
 
@@ -85,3 +104,94 @@ class TestProcessRunnerOfAFunction(_ProcessSuite):
     @pytest.fixture
     def make_runner(self):
         return lambda: ProcessRunner(function=FUNCTION, workers=3)
+
+
+class TestSimulatedBackendRunner(RunnerSuite):
+    queues = 2
+
+    @pytest.fixture
+    def make_runner(self):
+        options = BackendSimulatorOptions(max_concurrency=2, internal_clock=0.0)
+        return lambda: SimulatedBackendRunner(
+            BackendSimulator(options), parts.runtime, evaluation_function=parts.simulated
+        )
+
+    @pytest.fixture
+    def experiment(self):
+        return rw.Experiment("suite", {"x": rw.Float(0, 99), "task": rw.Choice(SIMULATED)}, {"y": "minimize"})
+
+    @pytest.fixture
+    def work(self):
+        return Work(
+            lambda task, x: {"x": x, "task": task},
+            tasks=frozenset(SIMULATED),
+            value=lambda point: {"y": 2 * point["x"]},
+        )
+
+
+class TestSyntheticRunner(RunnerSuite):
+    """What it says of a trial follows from the trial alone: no trial is unknown, none was ever not sent."""
+
+    unknown = TrialStatus.COMPLETED
+    test_what_was_never_sent_is_sent_under_the_same_number = None
+    test_another_digest_under_the_same_key_is_an_error = None
+    test_the_trouble_of_one_trial_costs_no_other = None
+    test_stop_leaves_alone_what_has_ended = None
+
+    @pytest.fixture
+    def make_runner(self):
+        return lambda: SyntheticRunner("metadata")
+
+    @pytest.fixture
+    def experiment(self):
+        return rw.Experiment("suite", {"x": rw.Float(0, 99)})
+
+    @pytest.fixture
+    def work(self):
+        return Work(lambda _, x: {"x": x}, tasks=frozenset({"good"}))
+
+
+@pytest.mark.slow
+class TestWrappedJobRunnerOfAScript(RunnerSuite):
+    logs = True
+
+    @pytest.fixture
+    def make_runner(self):
+        return lambda: WrappedJobRunner(ScriptWrapper(run_model=parts.PROGRAM), workers=3)
+
+
+@pytest.mark.slow
+class TestWrappedJobRunnerOfHooks(RunnerSuite):
+    @pytest.fixture
+    def make_runner(self):
+        return lambda: WrappedJobRunner(parts.HookWrapper(), workers=3, pause=0.02)
+
+    test_it_opens_without_a_run_directory_or_says_why_not = None  # whether hooks need one is theirs to know
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("torchx") is None, reason="TorchX is not installed: pip install 'runwright[torchx]'")
+class TestTorchXRunner(RunnerSuite):
+    logs = True
+
+    @pytest.fixture
+    def make_runner(self, tmp_path):
+        base = str(tmp_path / "tracked")
+        return lambda: TorchXRunner(base, parts.component, poll_interval=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("botorch") is None, reason="BoTorch is not installed: pip install 'runwright[botorch]'")
+class TestBotorchTestProblemRunner(RunnerSuite):
+    @pytest.fixture
+    def make_runner(self):
+        problem = "botorch.test_functions.synthetic:Branin"
+        return lambda: BotorchTestProblemRunner(problem, {"negate": True, "noise_std": 0.1})
+
+    @pytest.fixture
+    def experiment(self):
+        return rw.Experiment("suite", {"x1": rw.Float(-5, 10), "x2": rw.Float(0, 15)}, {"branin": "maximize"})
+
+    @pytest.fixture
+    def work(self):
+        return Work(lambda _, x: {"x1": x, "x2": 2.0}, tasks=frozenset({"good"}))

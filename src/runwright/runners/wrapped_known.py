@@ -137,6 +137,8 @@ class Known:
         deployed, errors = self.attempts.deploy([trial])
         if trial.index in errors:
             raise errors[trial.index]
+        if self.over(trial) is not None:  # nobody would look at it again, and free the worker
+            return {**_metadata(trial, self.deployments.place(trial)), **deployed[trial.index]}
         return self.follow(trial, RUNNING, deployed[trial.index]).metadata
 
     def reattach(self, trial: BaseTrial) -> Reattachment | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,4 +27,14 @@ def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _explain_assertions()
     return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def _explain_assertions() -> None:
+    """Have pytest show values where an assertion of a suite fails, as it does in test modules."""
+    import pytest
+
+    for suite in ("journal_suite", "optimizer_suite", "runner_suite", "runners"):
+        if f"{__name__}.{suite}" not in sys.modules:
+            pytest.register_assert_rewrite(f"{__name__}.{suite}")

@@ -13,7 +13,7 @@ from runwright.testing.runners import patience
 from runwright.testing.runners.patience import must_return
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from runwright.experiment import Experiment
@@ -46,6 +46,8 @@ class Driver:
         self.clock = VirtualClock() if runner.traits.simulated else SystemClock()
         self.waker = Waker()
         self.live: dict[int, BaseTrial] = {}
+        self._known: dict[int, BaseTrial] = {}
+        self._ends: dict[int, TrialStatus] = {}
         try:
             runner.open(RunContext(experiment, directory, self.clock, limits or Limits(grace=0.5)))
         except BaseException:
@@ -66,7 +68,7 @@ class Driver:
 
     def deployed(self, trial: BaseTrial, metadata: Json) -> Json:
         """Take in that a trial was deployed."""
-        self.live[trial.index] = trial
+        self.live[trial.index] = self._known[trial.index] = trial
         trial.run_metadata = json.loads(json.dumps(metadata, allow_nan=False))
         if trial.status is TrialStatus.STAGED and not self.runner.staging_required:
             advance(trial, TrialStatus.RUNNING)
@@ -90,14 +92,15 @@ class Driver:
 
     def settle(self, *trials: BaseTrial) -> dict[int, TrialStatus]:
         """Wait until trials have ended; return how. Like the engine, it polls at first, then what `wait` names."""
-        left = {trial.index: trial for trial in trials}
-        ends = self._poll(left)
-
-        def done() -> bool:
-            return not left.keys() - ends.keys()
-
-        self.turn_until(done, "trials did not end, or `wait` did not name them", lambda: ends.update(self._poll(left)))
-        return dict(sorted(ends.items()))
+        asked = {trial.index: trial for trial in trials}
+        self._known |= asked
+        for index in asked:
+            self._ends.pop(index, None)
+        self._poll(list(trials))
+        self.turn_until(
+            lambda: asked.keys() <= self._ends.keys(), "trials did not end, or `wait` did not name those that did"
+        )
+        return {index: self._ends[index] for index in sorted(asked)}
 
     def result(self, trial: BaseTrial) -> Result:
         """Run a trial, wait for its end, fetch its result."""
@@ -105,39 +108,32 @@ class Driver:
         self.settle(trial)
         return self.runner.fetch_result(trial)
 
-    def turn_until(self, condition: Callable[[], bool], what: str, poll: Callable[[], object] | None = None) -> None:
+    def turn_until(self, condition: Callable[[], bool], what: str, *, poll: bool = True) -> None:
         """Wait for news of the runner, again and again, until a condition holds.
 
         Args:
             condition: When to return.
             what: What is the matter if it never holds.
-            poll: Takes in the news; where not given they are polled and forgotten.
+            poll: Whether what the runner names is polled.
         """
         until = monotonic() + patience.PATIENCE
         turn = _VIRTUAL_TURN if self.runner.traits.simulated else _TURN
         while not condition():
             assert monotonic() < until, f"after {patience.PATIENCE:g} s: {what}"
-            self._named = self.wait(self.clock.now() + turn)
-            if poll is None:
-                self.runner.poll_trial_status(list(self.live.values()))
-            else:
-                poll()
-                self._named = None
+            named = self.wait(self.clock.now() + turn)
+            if poll:
+                self._poll([trial for index, trial in self._known.items() if named is None or index in named])
 
-    _named: set[int] | None = None
-
-    def _poll(self, trials: Mapping[int, BaseTrial]) -> dict[int, TrialStatus]:
-        """Poll what was named; return who has ended."""
-        asked = [trial for index, trial in trials.items() if self._named is None or index in self._named]
-        ends: dict[int, TrialStatus] = {}
-        for status, indices in self.runner.poll_trial_status(asked).items():
-            assert indices <= trials.keys(), f"it answers about {indices - trials.keys()}, and was not asked"
+    def _poll(self, trials: Sequence[BaseTrial]) -> None:
+        """Poll trials, and keep who has ended."""
+        asked = {trial.index for trial in trials}
+        for status, indices in self.runner.poll_trial_status(trials).items():
+            assert indices <= asked, f"it answers about {indices - asked}, and was not asked"
             assert status in LIVE or status in ENDS, f"a deployed trial was polled as {status.name}"
             if status in ENDS:
-                ends |= dict.fromkeys(indices, status)
+                self._ends |= dict.fromkeys(indices, status)
                 for index in indices:
                     self.live.pop(index, None)
-        return ends
 
     def wait(self, until: float | None) -> set[int] | None:
         """Wait as the engine does; fails where that does not return."""

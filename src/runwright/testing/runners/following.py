@@ -70,7 +70,7 @@ class RunnerFollows(RunnerFixtures):
         first.turn_until(lambda: work.need_witness().begun() == 1, "the evaluation did not begin")
         first.live.clear()
         first.close()
-        assert work.alive(), "it was to survive, and is gone"
+        assert work.need_witness().alive(), "it was to survive, and is gone"
         second = drive()
         again = second.trial(0, work.point("long"))
         again.run_metadata = metadata if told == "with its metadata" else {}
@@ -147,7 +147,7 @@ class RunnerFollows(RunnerFixtures):
         assert failure is not None
         assert failure.kind is FailureKind.LOST
         check_sentence(failure.message)
-        assert not work.alive(), "it is said to be lost, and is alive"
+        work.check_dead("it is said to be lost")
         other = drive()
         found = answer(other, trial)
         assert isinstance(found, Lost), f"the attempt is dead, and reattach says {found}"
@@ -174,7 +174,7 @@ class RunnerFollows(RunnerFixtures):
         work.release()
         first = TrialStatus.ABANDONED if traits.stops else TrialStatus.COMPLETED
         assert driver.settle(*trials) == {0: first, 1: TrialStatus.COMPLETED}
-        assert not work.alive()
+        work.check_dead("its trial has ended")
         work.check_begun(2)
 
     def test_limits_hold_without_a_driver(
@@ -187,7 +187,9 @@ class RunnerFollows(RunnerFixtures):
         with start_driver([work.point("long")], limits=Limits(timeout=1.0, grace=0.5)) as dying:
             metadata = dying.deployed()
             dying.kill()
-        wait_until(lambda: work.need_witness().begun() == 1 and not work.alive(), "it outlives its time limit")
+        wait_until(
+            lambda: work.need_witness().begun() == 1 and not work.need_witness().alive(), "it outlives its time limit"
+        )
         driver = drive()
         trial = driver.trial(0, work.point("long"))
         trial.run_metadata = metadata[0]
@@ -221,7 +223,7 @@ class RunnerFollows(RunnerFixtures):
         found = answer(driver, trial)
         assert isinstance(found, Lost), f"the attempt ended with its driver, and reattach says {found}"
         check_sentence(found.reason)
-        assert not work.alive(), "it is said to be lost, and is alive"
+        work.check_dead("it is said to be lost")
 
     def test_reattach_to_nothing(self, drive: OpenDriver) -> None:
         """Nobody asked, nothing answered."""

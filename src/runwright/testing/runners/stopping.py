@@ -73,7 +73,7 @@ class RunnerStops(RunnerFixtures):
         assert driver.runner.stop(trial, "enough") == {"reason": "enough"}
         assert driver.runner.stop(trial, "enough") == {"reason": "enough"}
         assert driver.settle(trial) == {0: TrialStatus.ABANDONED}
-        assert not work.alive(), "it is said to have been stopped, and is alive"
+        work.check_dead("it is said to have been stopped")
         result = driver.runner.fetch_result(trial)
         check_result(result, trial)
         assert result.arms == {}, "a stopped evaluation measured nothing"
@@ -94,7 +94,7 @@ class RunnerStops(RunnerFixtures):
         if driver.status(trial) not in LIVE:  # else it surely has not waited for the end
             assert seconds < _GRACE / 2, f"stop took {seconds:.2g} s"
         assert driver.settle(trial) == {0: TrialStatus.ABANDONED}
-        assert not work.alive(), "it is said to have been stopped, and is alive"
+        work.check_dead("it is said to have been stopped")
 
     def test_where_it_cannot_stop_a_trial_goes_on(self, drive: OpenDriver, work: Work, traits: Traits) -> None:
         """It does not raise, and does not say that the trial was stopped."""
@@ -151,7 +151,7 @@ class RunnerStops(RunnerFixtures):
         driver = drive(limits)
         trial = self.running(driver, work, task)
         assert driver.settle(trial) == {0: TrialStatus.FAILED}
-        assert not work.alive(), "it was ended by its limit, and is alive"
+        work.check_dead("it was ended by its limit")
         result = driver.runner.fetch_result(trial)
         check_result(result, trial)
         assert result.failure is not None
@@ -182,9 +182,9 @@ class RunnerStops(RunnerFixtures):
         driver.runner.close()
         driver.live.clear()
         if traits.survives_driver:
-            assert work.alive(), "it was to survive, and is gone"
+            assert work.need_witness().alive(), "it was to survive, and is gone"
             other = drive()
             other.runner.reattach([trial])
             other.live[0] = trial  # whoever closes it ends the trial
         else:
-            wait_until(lambda: not work.alive(), "the runner is closed, and its evaluation goes on")
+            wait_until(lambda: not work.need_witness().alive(), "the runner is closed, and its evaluation goes on")

@@ -26,7 +26,7 @@ class RunnerWaits(RunnerFixtures):
         driver = drive()
         trial = driver.trial(0, work.point("good"))
         driver.run(trial)
-        driver.turn_until(lambda: driver.wait(None) in ({0}, None), "the trial was not named", lambda: None)
+        driver.turn_until(lambda: driver.wait(None) in ({0}, None), "the trial was not named", poll=False)
         for _ in range(3):
             named = driver.wait(None)
             assert named is None or 0 in named, "news that nobody has polled were told once only"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runwright.testing.runners.patience import wait_until
 from runwright.testing.runners.task import TASKS
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from runwright.result import Json
     from runwright.testing.runners.witness import Witness
 
+_DYING = 0.25
+"""Seconds that the end of a process may take; far less than the grace of a stubborn one."""
 BLOCKING = frozenset({"long", "stubborn", "hungry"})
 
 
@@ -72,9 +75,16 @@ class Work:
             begun = self.witness.begun(x)
             assert begun == count, f"{begun} evaluations began instead of {count}"
 
-    def alive(self) -> bool:
-        """Whether an evaluation is known to be alive."""
-        return self.witness is not None and self.witness.alive()
+    def check_dead(self, what: str) -> None:
+        """Check that no evaluation is alive, where that can be watched.
+
+        Args:
+            what: What was said or done, if one is.
+        """
+        witness = self.witness
+        if witness is not None:
+            # A process that ends gives back one file after another: the runner may see its end a moment earlier.
+            wait_until(lambda: not witness.alive(), f"{what}, and is alive", _DYING)
 
     def release(self) -> None:
         """Let long evaluations end."""
