@@ -83,13 +83,12 @@ class Component:
 
     def _check_parameter(self, name: str, parameter: Parameter) -> None:
         values: tuple[Any, ...] = parameter.values if isinstance(parameter, Choice) else ()
-        kinds = {type(value) for value in values} or {float if isinstance(parameter, Float) else int}
+        kind = type(values[0]) if values else float if isinstance(parameter, Float) else int
         wanted = self._types.get(name, Any)
-        if not all(_accepts(wanted, kind, values) for kind in kinds):
-            given = " and ".join(sorted(kind.__name__ for kind in kinds))
+        if not _accepts(wanted, kind, values):
             raise UsageError(
-                f"the component {self.name!r} declares {name!r} as {_shown(wanted)}, but the parameter is {given}; "
-                "their types must be the same"
+                f"the component {self.name!r} declares {name!r} as {_shown(wanted)}, but the parameter is "
+                f"{kind.__name__}; their types must be the same"
             )
 
     def _check_constant(self, name: str, value: object) -> None:
@@ -147,7 +146,7 @@ def _accepts(wanted: Any, kind: type, values: tuple[Any, ...]) -> bool:
         return any(_accepts(part, kind, values) for part in typing.get_args(wanted))
     if origin is typing.Literal:
         allowed = typing.get_args(wanted)
-        return bool(values) and all(value in allowed for value in values if type(value) is kind)
+        return bool(values) and all(value in allowed for value in values)
     return wanted is kind
 
 
