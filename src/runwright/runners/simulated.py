@@ -156,7 +156,10 @@ class SimulatedBackendRunner(Runner):
             self._news.pop(trial.index, None)
             simulated = self._find(trial)
             if simulated is not None:
-                found.setdefault(simulated.status, set()).add(trial.index)
+                status = simulated.status
+                if status is TrialStatus.COMPLETED and self._result(trial, simulated).failure is not None:
+                    status = TrialStatus.FAILED  # the machine has done its part, the evaluation has not
+                found.setdefault(status, set()).add(trial.index)
         return found
 
     def fetch_result(self, trial: BaseTrial) -> Result:
@@ -171,10 +174,7 @@ class SimulatedBackendRunner(Runner):
         simulated = self._find(trial)
         if simulated is None or simulated.phase.live:
             raise ContractError(f"trial {trial.index}: attempt {trial.attempt} has not ended on the simulated machine")
-        result = self._results.get(trial.index)
-        if result is None:
-            result = self._results[trial.index] = self._measure(trial, simulated)
-        return result
+        return self._result(trial, simulated)
 
     def stop(self, trial: BaseTrial, reason: str | None = None) -> dict[str, Any]:
         """Stop a trial on the machine; what it has run, it has run.
@@ -296,6 +296,13 @@ class SimulatedBackendRunner(Runner):
         simulator = self.simulator
         staged = simulator.lookup_trial_index_status(index) is TrialStatus.STAGED
         return staged == self.staging_required
+
+    def _result(self, trial: BaseTrial, simulated: SimTrial) -> Result:
+        """Return the result of an ended attempt; evaluated when first asked for."""
+        result = self._results.get(trial.index)
+        if result is None:
+            result = self._results[trial.index] = self._measure(trial, simulated)
+        return result
 
     def _measure(self, trial: BaseTrial, simulated: SimTrial) -> Result:
         ended = simulated.sim_completed_time or 0.0
