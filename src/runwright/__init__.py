@@ -5,7 +5,8 @@ General layout, from the words up:
 - `errors`, `status`, `result`, `trial`, `experiment`, `clock`, `events`, `state`: the words. Standard library only.
 - `json_values`, `submission`: the words of submit and collect.
 - `runner`, `optimizer`: the two contracts; `abstract_runner`: the interface of submit and collect.
-- `folder`, `evaluation`: the run directory; calling an evaluation function and measuring it.
+- `folder`, `mailbox`, `report`: the run directory; requests of other processes; what is told of a run.
+- `function_reference`, `measurements`, `evaluation`: finding a function, reading what it returned, calling it.
 - `journal`, `process`, `simulation`, `wrappers`: durable events; processes that outlive the driver; simulated time.
 - `runners`, `optimizers`: the plug-ins, one file each.
 - `loop`: the engine. `policy` -> `decide` -> `engine` -> `session` -> `scheduler`, and `queue` for a loop of one's own.

@@ -86,6 +86,43 @@ def test_a_run_whose_reader_has_left_goes_on_in_silence(place):
     assert [row["status"] for row in trials(place, file)] == ["COMPLETED"] * 3
 
 
+@pytest.mark.parametrize("reader", ["| true", "> /dev/full", ">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("options", ["", "-q", "--json"])
+def test_a_run_that_nobody_ever_reads_runs_and_is_no_failure(place, reader, options):
+    file = place.experiment("unread", trials=3)
+    command = f"'{sys.executable}' -m runwright run '{file}' {options} {reader}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=place.path,
+        capture_output=True,
+        timeout=DEADLINE,
+        check=False,
+        env=environment(),
+    )
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+    assert [row["status"] for row in trials(place, file)] == ["COMPLETED"] * 3
+
+
+@pytest.mark.parametrize("words", ["export", "status", "status --json", "story 0"])
+def test_a_full_output_is_one_sentence(place, words):
+    file = place.experiment("full", trials=3)
+    place.call("run", file, "-q")
+    name, *rest = words.split()
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "runwright", name, file, *rest],
+            cwd=place.path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=DEADLINE,
+            check=False,
+            env=environment(),
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"error: the output cannot be written (No space left on device)\n"
+
+
 def test_a_broken_pipe_of_another_command_is_silent(place):
     place.call("run", place.experiment("many", trials=3000), "-q")
     for words in ("export runs/many", "export runs/many --format json", "status runs/many --json"):

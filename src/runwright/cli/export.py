@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runwright.cli.directory import run_directory, state_of
-from runwright.cli.terminal import plural, printable, say, shown
+from runwright.cli.terminal import plural, printable, say, shown, writing
 from runwright.errors import MissingExtraError, UsageError
 from runwright.folder import write_atomic
 
@@ -50,9 +50,10 @@ def _print(data: bytes) -> None:
     """Write to standard output: byte for byte to a pipe, made harmless for a terminal."""
     if sys.stdout.isatty():
         data = "\n".join(printable(line) for line in data.decode().split("\n")).encode()
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    with writing(sys.stdout):
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 def _format_of(output: str | None) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from runwright.cli.feed import Feed
+from runwright.cli.terminal import silence
 from runwright.clock import monotonic
 
 if TYPE_CHECKING:
@@ -89,17 +90,6 @@ def write_now(stream: TextIO, text: str) -> None:
     """Write a line past all buffers: a signal may have come in the middle of another write."""
     with suppress(OSError, ValueError):  # nobody reads any more
         os.write(stream.fileno(), f"{text}\n".encode(errors="backslashreplace"))
-
-
-def silence(stream: TextIO) -> None:
-    """Send what a stream still holds, and all that follows, to nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, stream.fileno())
-    except (OSError, ValueError):
-        pass  # a stream without a descriptor holds nothing back
-    finally:
-        os.close(nowhere)
 
 
 @contextmanager

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from runwright.cli.directory import state_of, supervisors_of
+from runwright.cli.terminal import OutputError, plural, say, say_json, shown, silence
 from runwright.cli.terminal import command as command_line
-from runwright.cli.terminal import plural, say, say_json, shown
 from runwright.errors import UsageError
 from runwright.folder import JOURNAL, driver_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runwright.cli.progress import Progress
     from runwright.config import ExperimentFile
     from runwright.loop.scheduler import Scheduler
@@ -58,7 +60,8 @@ def command(
     if fresh:
         aside = set_aside(place)
         if aside is not None and not quiet:
-            say(f"the old run is kept in {shown(aside)}", error=as_json)
+            with _whoever_reads(sys.stderr if as_json else sys.stdout):
+                say(f"the old run is kept in {shown(aside)}", error=as_json)
     again = [
         "run",
         shown(file),
@@ -83,6 +86,7 @@ class _Run:
     def go(self) -> int:
         """Run; return the exit status."""
         from runwright.loop.scheduler import Scheduler
+        from runwright.report import summarize
 
         policy = self.setup.policy()
         if self.trials is not None:
@@ -101,9 +105,12 @@ class _Run:
             stack.callback(scheduler.close)
             before = scheduler.state.ended
             if not self.quiet:
-                say(self._opening(scheduler), error=self.as_json)
+                with _whoever_reads(sys.stdout):
+                    say(self._opening(scheduler), error=self.as_json)
             self._drive(scheduler)
-        return self._close(scheduler, new=scheduler.state.ended - before)
+        with _whoever_reads(sys.stdout):
+            self._close(scheduler, new=scheduler.state.ended - before)
+        return exit_status(summarize(scheduler.state))
 
     def _drive(self, scheduler: Scheduler) -> None:
         from runwright.cli.signals import Signals
@@ -140,8 +147,8 @@ class _Run:
         at_once = "" if policy.parallel is None else f", {policy.parallel} at a time"
         return f"{many}in {where}{at_once}"
 
-    def _close(self, scheduler: Scheduler, *, new: int) -> int:
-        """Print what has become of it; return the exit status."""
+    def _close(self, scheduler: Scheduler, *, new: int) -> None:
+        """Print what has become of it."""
         from runwright.cli.summary import say_next, say_summary
         from runwright.report import summarize
 
@@ -150,7 +157,7 @@ class _Run:
         status = exit_status(summary)
         if self.as_json:
             say_json({"directory": str(self.directory), "exit_status": status, **summary.to_json(state)})
-            return status
+            return
         if not self.quiet:
             say()
         say_summary(summary, self.directory, heading=self._heading(scheduler, summary, new))
@@ -166,7 +173,6 @@ class _Run:
             ("retry", "" if failed is None or finished else command_line("rerun", place, failed)),
             ("go on", "" if finished else command_line(*self.again)),
         )
-        return status
 
     def _heading(self, scheduler: Scheduler, summary: Summary, new: int) -> str:
         state = scheduler.state
@@ -181,6 +187,15 @@ class _Run:
         if scheduler.left_by == "drain":
             return f"interrupted; {ended}, none is running"
         return f"interrupted; {ended}, what was running was stopped and will be repeated"
+
+
+@contextmanager
+def _whoever_reads(stream: TextIO) -> Iterator[None]:
+    """Go on in silence where the output is gone or full: no reason to end a run of hours, nor to call it failed."""
+    try:
+        yield
+    except (BrokenPipeError, OutputError):
+        silence(stream)
 
 
 def exit_status(summary: Summary) -> int:

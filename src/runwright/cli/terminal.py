@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -9,14 +10,16 @@ import shlex
 import shutil
 import sys
 import textwrap
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from runwright.errors import UsageError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from runwright.result import Measurement
 
@@ -56,12 +59,48 @@ def say(text: str = "", *, error: bool = False, bold: bool = False, colour: str 
     """
     if bold or colour:
         text = click.style(text, bold=bold or None, fg=colour)
-    click.echo(text, err=error, color=False if os.environ.get("NO_COLOR") else None)
+    with writing(sys.stderr if error else sys.stdout):
+        click.echo(text, err=error, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def say_json(value: object) -> None:
     """Print a value as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    with writing(sys.stdout):
+        click.echo(text)
+
+
+class OutputError(UsageError):
+    """The output takes no more; what was to be done otherwise is done."""
+
+
+@contextmanager
+def writing(stream: TextIO) -> Iterator[None]:
+    """Write to a stream, and say so where it is full.
+
+    A pipe whose reader has left is no error to speak of: click ends the command quietly.
+
+    Raises:
+        OutputError: The stream takes no more.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        silence(stream)
+        raise OutputError(f"the output cannot be written ({error.strerror})") from None
+
+
+def silence(stream: TextIO) -> None:
+    """Send what a stream still holds, and all that follows, to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, stream.fileno())
+    except (OSError, ValueError):
+        pass  # a stream without a descriptor holds nothing back
+    finally:
+        os.close(nowhere)
 
 
 def width() -> int:
@@ -150,7 +189,14 @@ def command(*words: object) -> str:
 
 
 def make_forgiving() -> None:
-    """Let no character that the output cannot express end the program."""
+    """Let neither a closed output nor a character that it cannot express end the program."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # closed by the caller: no other file may come to stand in its place
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
