@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import signal
+from importlib.util import find_spec
 
 import pytest
 
 import runwright as rw
 from runwright.clock import Waker, monotonic
 from runwright.runner import RunContext
+from runwright.runners.torchx_processes import processes_of, signal_all
 
-collect_ignore_glob = []
-pytest.importorskip("torchx.runner", reason="TorchX is not installed: pip install 'runwright[torchx]'")
+INSTALLED = find_spec("torchx") is not None
+if INSTALLED:
+    from runwright.runners import TorchXRunner
+    from tests.torchx import components
 
-from runwright.runners import TorchXRunner  # noqa: E402
-from runwright.runners.torchx_processes import processes_of, signal_all  # noqa: E402
-from tests.torchx import components  # noqa: E402
+
+class Absent(pytest.Module):
+    """A test module that cannot be imported without TorchX."""
+
+    def collect(self):
+        pytest.skip("TorchX is not installed: pip install 'runwright[torchx]'", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    return None if INSTALLED else Absent.from_parent(parent, path=module_path)
+
 
 PATIENCE = 60.0
 ENDS = {rw.TrialStatus.COMPLETED, rw.TrialStatus.FAILED, rw.TrialStatus.ABANDONED}
@@ -35,9 +47,9 @@ class Bench:
         self.runners = []
         self.waker = Waker()
 
-    def runner(self, component=components.trainer, *, limits=None, directory=True, **constants):
+    def runner(self, component=None, *, limits=None, directory=True, **constants):
         settings = constants.pop("settings", {})
-        runner = TorchXRunner(str(self.base), component, constants, **settings)
+        runner = TorchXRunner(str(self.base), component or components.trainer, constants, **settings)
         context = RunContext(
             self.experiment, self.directory if directory else None, rw.SystemClock(), limits or rw.Limits()
         )
