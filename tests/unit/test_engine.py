@@ -133,6 +133,7 @@ def test_a_runner_that_survives_is_asked_whether_a_failed_submission_exists_afte
     [
         (NeverStarted(), "it could not be started: no answer"),
         (Lost("its host is gone"), "it could not be started: no answer; its host is gone"),
+        (Lost("no answer"), "it could not be started: no answer"),
     ],
 )
 def test_a_failed_submission_that_does_not_exist_is_a_failure(answer, sentence):

@@ -120,7 +120,7 @@ class Effects:
             if isinstance(found, (Following, Ended)):  # it was submitted after all
                 self._deployed(trial, found.metadata, now)
                 return
-            if isinstance(found, Lost):
+            if isinstance(found, Lost) and found.reason != why:
                 why += f"; {found.reason}"
         result = Result.failed(FailureKind.SUBMIT_ERROR, f"it could not be started: {why}")
         self._recorder.record(ev.Finished(now, trial.index, trial.attempt, result))
