@@ -206,6 +206,7 @@ class WrappedJobRunner(Runner):
     def wait(self, until: float | None, waker: Waker) -> set[int]:
         """Wait until a job ends, a hook returns, or the wrapper must be asked again; return the trials concerned."""
         trials = self._opened()
+        trials.bell.silence()  # what has rung before is ready now
         ready = trials.ready()
         if ready:
             return ready
@@ -219,7 +220,6 @@ class WrappedJobRunner(Runner):
             news = set()
         else:
             news = attempts.live.wait(until, clock, both)
-        trials.bell.silence()
         return news | trials.ready()
 
     def poll_trial_status(self, trials: Iterable[BaseTrial]) -> dict[TrialStatus, set[int]]:

@@ -16,6 +16,7 @@ from runwright.process.command import Command
 from runwright.process.deployment import Deployment, Deployments
 from runwright.process.outcome import Judge
 from runwright.process.reading import Reading
+from runwright.wrappers.layout import write_before
 from runwright.wrappers.steps import PLAN, STEP
 
 if TYPE_CHECKING:
@@ -93,11 +94,10 @@ class WrappedDeployments(Deployments):
         except UsageError as error:
             raise SubmitError(str(error)) from None
         place = self.place(trial)
-        described = _json(f"{place.folder}/{TRIAL}")
         deployment = Deployments.prepare(replace(self, command=commands[0]), trial, slot)
-        if described:
-            body = {**described, "format": FORMAT, "seed": seed_of(trial)}
-            write_json(Path(place.folder, TRIAL), body)
+        if job.about:
+            body = {**job.about, "format": FORMAT, "seed": seed_of(trial)}
+            write_before(Path(place.folder, TRIAL), body)
         deployment.request["cwd"] = job.folder or place.folder
         if len(commands) > 1:
             values = placeholders(trial, place, slot, seed_of(trial), self.here)
@@ -117,7 +117,7 @@ class WrappedDeployments(Deployments):
             "pause": job.pause,
             "success": sorted(self.success_codes),
         }
-        write_json(Path(place.control, PLAN), plan)
+        write_before(Path(place.control, PLAN), plan)
 
 
 class ExitReading(Reading):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,8 +99,10 @@ class Known:
     def end(self, journey: Journey, status: TrialStatus, result: Result) -> None:
         """Note the end of an attempt."""
         if journey.place is not None and wrapped_job.noted(journey.place) is not None:
-            # Nobody else has it: the wrapper may have measured in memory.
-            wrapped_job.note(journey.place, wrapped_job.OVER, status=int(status), result=result.to_json())
+            # Nobody else has it: the wrapper may have measured in memory. A full disk must not cost the result, which
+            # the journal gets next.
+            with suppress(OSError):
+                wrapped_job.note(journey.place, wrapped_job.OVER, status=int(status), result=result.to_json())
         self.journeys.pop(journey.trial.index, None)
         self._remember(journey.trial.index, journey.attempt, status, result)
 

@@ -39,12 +39,14 @@ class Job:
         folder: Working folder; None: the trial's own.
         env: Variables added to the environment; their values may have placeholders.
         pause: Seconds between two runs of a step that is repeated.
+        about: What stands in ``trial.json`` besides.
     """
 
     steps: tuple[Step, ...]
     folder: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     pause: float = 1.0
+    about: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
     def of(cls, what: object) -> Job | None:

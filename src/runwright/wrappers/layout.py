@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import contextmanager
 from functools import wraps
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from runwright.experiment import Experiment
+    from runwright.result import Json
 
 EXPERIMENT = "experiment"
 """Folder of the run directory in which the links are, unless a wrapper has an experiment folder of its own."""
+
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
 
 
 def zfilled_trial_index(trial_index: int, fill_size: int = 6) -> str:
@@ -87,6 +91,13 @@ def cd_and_cd_back_dec(
         return wrapper
 
     return decorate
+
+
+def write_before(path: Path, body: Json) -> None:
+    """Write a JSON file of an attempt that has not begun: nobody reads it yet, and a new beginning writes it again."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    with open(fd, "wb") as file:  # noqa: PTH123  (a descriptor)
+        file.write(_encode(body).encode())
 
 
 def known_names(experiment: Experiment) -> list[str]:

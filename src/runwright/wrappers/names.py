@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 OUTPUT_FILES = ("output", "outputs", "result", "results", "metric", "metrics")
 """Names under which a script may leave its measurements, the first that is there counts."""
@@ -24,10 +28,11 @@ _NO_DATA = {"FAILED", "ABANDONED", "EARLY_STOPPED", "2", "5", "7"}
 _LARGEST_LOOK = 1 << 16
 
 
-def candidates(folder: str, name: str) -> list[str]:
-    """Return the files of that name in a folder: JSON before YAML."""
-    paths = [f"{folder}/{name}{suffix}" for suffix in SUFFIXES]
-    return [path for path in paths if os.path.lexists(path)]
+def present(folder: str, names: Iterable[str]) -> list[list[str]]:
+    """Return the files of several names in a folder, those of one name together: JSON before YAML."""
+    there = set(os.listdir(folder))  # noqa: PTH208  (pathlib would be the largest import of the sequence)
+    of_names = ([f"{name}{suffix}" for suffix in SUFFIXES if f"{name}{suffix}" in there] for name in names)
+    return [files for files in of_names if files]
 
 
 def quick_status(folder: str) -> str | None:
@@ -36,14 +41,14 @@ def quick_status(folder: str) -> str | None:
     Returns:
         None: nothing is there, or it says that the trial goes on. ``"ended"``: it ended without data. ``"done"``: else.
     """
-    for name in (*STATUS_FILES, *OUTPUT_FILES):
-        for path in candidates(folder, name):
-            if not os.path.isfile(path):  # noqa: PTH113  (pathlib would be the largest import of the sequence)
-                return "done"  # a pipe or a folder: whoever reads it says so
-            with open(path, "rb") as file:  # noqa: PTH123  (as above)
-                found = _TEXT_OF_STATUS.search(file.read(_LARGEST_LOOK).decode("utf-8", "replace"))
-            status = found[1].upper() if found is not None else "COMPLETED"
-            if status in _GOES_ON:
-                return None
-            return "ended" if status in _NO_DATA else "done"
+    for files in present(folder, (*STATUS_FILES, *OUTPUT_FILES)):
+        path = f"{folder}/{files[0]}"
+        if not os.path.isfile(path):  # noqa: PTH113  (as above)
+            return "done"  # a pipe or a folder: whoever reads it says so
+        with open(path, "rb") as file:  # noqa: PTH123  (as above)
+            found = _TEXT_OF_STATUS.search(file.read(_LARGEST_LOOK).decode("utf-8", "replace"))
+        status = found[1].upper() if found is not None else "COMPLETED"
+        if status in _GOES_ON:
+            return None
+        return "ended" if status in _NO_DATA else "done"
     return None

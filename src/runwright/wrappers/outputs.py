@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runwright.errors import InvalidResultError
-from runwright.wrappers.names import OUTPUT_FILES, STATUS_FILES, STATUS_KEYS, SUFFIXES, candidates
+from runwright.wrappers.names import OUTPUT_FILES, STATUS_FILES, STATUS_KEYS, SUFFIXES, present
 from runwright.wrappers.view import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from runwright.result import Json
     from runwright.status import TrialStatus
@@ -29,13 +29,14 @@ def read_first(folder: Path, names: Iterable[str]) -> tuple[str, Json] | None:
     Raises:
         InvalidResultError: It cannot be read, or there are two of one name.
     """
-    for name in names:
-        found = candidates(str(folder), name)
-        if len(found) > 1:
-            both = " and ".join(Path(path).name for path in found)
-            raise InvalidResultError(f"there is {both}; write one of them")
-        if found:
-            return Path(found[0]).name, read_mapping(Path(found[0]))
+    try:
+        found = present(str(folder), names)
+    except OSError as error:
+        raise InvalidResultError(f"the folder of the trial cannot be read: {error.strerror}") from None
+    for files in found:
+        if len(files) > 1:
+            raise InvalidResultError(f"there is {' and '.join(files)}; write one of them")
+        return files[0], read_mapping(folder / files[0])
     return None
 
 

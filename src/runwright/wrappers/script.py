@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runwright.errors import UsageError
-from runwright.folder import write_json
 from runwright.status import FailureKind, TrialStatus
 from runwright.wrappers import smac_line
 from runwright.wrappers.base import BaseWrapper, PathLike
 from runwright.wrappers.job import Job, Step, protect
-from runwright.wrappers.layout import known_names
+from runwright.wrappers.layout import known_names, write_before
 from runwright.wrappers.metric_functions import function_named
 from runwright.wrappers.names import STDOUT
 from runwright.wrappers.outputs import nothing_written, read_data, read_status, tail
@@ -172,7 +172,10 @@ class ScriptWrapper(BaseWrapper):
     # The hooks.
 
     def write_configs(self, trial: TrialView) -> None:
-        """Write ``parameters.json``, ``trial.json`` and ``data.json``, and put files into the trial's folder."""
+        """Write ``data.json``, and put files into the trial's folder.
+
+        ``parameters.json`` and ``trial.json`` are written just before the commands.
+        """
         folder = _folder(trial)
         parameters = trial.parameters
         self._files.place(
@@ -184,30 +187,27 @@ class ScriptWrapper(BaseWrapper):
         of_metric = {
             metric: {name: parameters[name] for name in names} for metric, names in self.metric_params.items() if names
         }
-        described = describe(trial)
-        write_json(folder / "parameters.json", parameters)
-        write_json(folder / "trial.json", described)
         if of_metric:
-            write_json(folder / "filtered_parameters.json", of_metric)
+            write_before(folder / "filtered_parameters.json", of_metric)
         data = {
             "parameters": parameters,
-            "trial": described,
+            "trial": describe(trial),
             "trial_index": trial.index,
             "trial_dir": str(folder),
             "filtered_parameters": of_metric,
             "param_names": self.metric_params,
             "metric_properties": self.metric_properties,
         }
-        write_json(folder / "data.json", data)
+        write_before(folder / "data.json", data)
 
     def run_model(self, trial: TrialView) -> Job:
         """Return the commands as a job."""
         job = self.declared_job()
         if self.format != "smac":
-            return job
+            return replace(job, about=describe(trial))
         step = job.steps[0]
         words = (*step.argv, *smac_line.arguments(trial, trial.parameters))  # type: ignore[arg-type]  # a view of one
-        return Job((Step(step.name, words),), job.folder)
+        return replace(job, steps=(replace(step, argv=words),))
 
     def set_trial_status(self, trial: TrialView) -> None:
         """Mark the trial by what the script left: data without a status mean that it is complete.
