@@ -10,7 +10,7 @@ from runwright import events as ev
 from runwright import mailbox
 from runwright.clock import SystemClock, VirtualClock, Waker, monotonic
 from runwright.errors import ExperimentChangedError, UsageError
-from runwright.folder import JOURNAL, DirectoryLock
+from runwright.folder import JOURNAL, TRIALS, DirectoryLock
 from runwright.journal import MemoryJournal, SqliteJournal
 from runwright.loop import history
 from runwright.loop.engine import Engine
@@ -121,7 +121,9 @@ class Session:
         definition = self._definition(optimizer)
         past = history.fold(self.state, self.journal.read(), history=optimizer.rebuild != "stateless")
         recorded = self.state.experiment
-        if recorded is not None:
+        if recorded is None:
+            self._check_new()
+        else:
             self._check_unchanged(definition)
             self.experiment = recorded  # its parameters in their first order, on which suggestions hang
         optimizer.setup(self.experiment)
@@ -147,6 +149,17 @@ class Session:
             "runner": {"type": type(runner).__name__, "report_keys": runner.run_metadata_report_keys},
             "optimizer": optimizer.describe(),
         }
+
+    def _check_new(self) -> None:
+        """Refuse trials without a journal: the folders of trials are made after the first commit, so it was lost."""
+        if self._directory is None:
+            return
+        with suppress(FileNotFoundError):
+            if any((self._directory / TRIALS).iterdir()):
+                raise UsageError(
+                    f"{self._directory}: trials of an earlier run lie in {TRIALS}/, but {JOURNAL} is missing or empty; "
+                    f"bring the journal back, or move the directory away to start anew"
+                )
 
     def _check_unchanged(self, now: Json) -> None:
         """Refuse another experiment in the same directory, with the difference shown."""

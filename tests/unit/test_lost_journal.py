@@ -1,0 +1,38 @@
+"""Trials whose journal is gone are not taken for a new run."""
+
+from __future__ import annotations
+
+import pytest
+
+import runwright as rw
+from runwright.journal import MemoryJournal
+from runwright.optimizers import RandomOptimizer
+from runwright.runners import LocalMetadataRunner
+
+EXPERIMENT = rw.Experiment("lost", {"x": rw.Float(0, 1)}, {"y": "minimize"})
+
+
+def scheduler(directory, journal=None):
+    return rw.Scheduler(
+        EXPERIMENT, RandomOptimizer(), LocalMetadataRunner(lambda x: x), directory=directory, journal=journal
+    )
+
+
+@pytest.mark.parametrize("left", [None, b""])
+def test_a_directory_of_trials_without_a_journal_is_refused(tmp_path, left):
+    with scheduler(tmp_path) as first:
+        first.run(trials=1)
+    (tmp_path / "trials" / "0" / "1").mkdir(parents=True)
+    for file in tmp_path.glob("journal.sqlite*"):
+        file.unlink()
+    if left is not None:
+        (tmp_path / "journal.sqlite").write_bytes(left)
+    with pytest.raises(rw.UsageError, match=r"trials of an earlier run lie in trials/, but journal\.sqlite is missing"):
+        scheduler(tmp_path)
+    assert (tmp_path / "trials" / "0" / "1").is_dir()
+
+
+def test_a_directory_without_trials_may_begin(tmp_path):
+    (tmp_path / "trials").mkdir()
+    with scheduler(tmp_path, MemoryJournal()) as begun:
+        assert len(begun.run(trials=2)) == 2
