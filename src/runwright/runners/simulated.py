@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from runwright.clock import VirtualClock
 from runwright.errors import ContractError, SubmitError, UsageError
-from runwright.evaluation import Evaluation
-from runwright.result import Failure, Result
 from runwright.runner import RunContext, Runner, Traits
 from runwright.simulation import BackendSimulator, BackendSimulatorState, SimTrial, forms
-from runwright.simulation.checks import seconds
+from runwright.simulation.results import SimulatedResults
 from runwright.simulation.runtimes import uniform_runtime
-from runwright.status import AttemptOutcome, FailureKind, TrialStatus
+from runwright.status import AttemptOutcome, TrialStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from runwright.clock import Waker
-    from runwright.result import EvaluationFunction
+    from runwright.result import EvaluationFunction, Result
     from runwright.trial import BaseTrial
 
 
@@ -74,9 +72,8 @@ class SimulatedBackendRunner(Runner):
         self.sample_runtime_func = sample_runtime_func or sample_runtime_unif
         self.evaluation_function = evaluation_function
         self.traits = Traits(stops=True, batches=True, measures=evaluation_function is not None, simulated=True)
-        self._evaluation = None if evaluation_function is None else Evaluation(evaluation_function)
         self._deployed: dict[int, _Deployed] = {}
-        self._results: dict[int, Result] = {}
+        self._results = SimulatedResults(evaluation_function)
         self._news: dict[int, None] = {}
 
     def open(self, context: RunContext) -> None:
@@ -90,8 +87,7 @@ class SimulatedBackendRunner(Runner):
                 called with the parameters of the experiment.
         """
         super().open(context)
-        if self._evaluation is not None:
-            self._evaluation.prepare(context.experiment)
+        self._results.prepare(context.experiment)
         self._let_go()
         clock = context.clock
         self.traits = replace(self.traits, simulated=isinstance(clock, VirtualClock))
@@ -125,12 +121,12 @@ class SimulatedBackendRunner(Runner):
             if known.point != point:
                 raise SubmitError(f"trial {index}: attempt {trial.attempt} was already deployed with other parameters")
             return known.metadata
-        runtime = seconds(self.sample_runtime_func(trial), f"the runtime of trial {index}")
-        self.simulator.run_trial(index, runtime, attempt=_luck(trial))
-        self._results.pop(index, None)
-        if not self._starts_as_told(index):
-            self._news[index] = None
-        metadata = {"runtime": runtime}
+        runtime = self.sample_runtime_func(trial)
+        simulated = self.simulator.run_trial(index, runtime, attempt=_luck(trial))
+        self._results.forget(index)
+        if (simulated.status is TrialStatus.STAGED) != self.staging_required:
+            self._news[index] = None  # the scheduler takes it to be elsewhere
+        metadata = {"runtime": float(runtime)}
         self._deployed[index] = _Deployed(trial, trial.attempt, point, metadata)
         return metadata
 
@@ -157,7 +153,7 @@ class SimulatedBackendRunner(Runner):
             simulated = self._find(trial)
             if simulated is not None:
                 status = simulated.status
-                if status is TrialStatus.COMPLETED and self._result(trial, simulated).failure is not None:
+                if status is TrialStatus.COMPLETED and self._results.of(trial, simulated).failure is not None:
                     status = TrialStatus.FAILED  # the machine has done its part, the evaluation has not
                 found.setdefault(status, set()).add(trial.index)
         return found
@@ -174,7 +170,7 @@ class SimulatedBackendRunner(Runner):
         simulated = self._find(trial)
         if simulated is None or simulated.phase.live:
             raise ContractError(f"trial {trial.index}: attempt {trial.attempt} has not ended on the simulated machine")
-        return self._result(trial, simulated)
+        return self._results.of(trial, simulated)
 
     def stop(self, trial: BaseTrial, reason: str | None = None) -> dict[str, Any]:
         """Stop a trial on the machine; what it has run, it has run.
@@ -291,37 +287,6 @@ class SimulatedBackendRunner(Runner):
         """Return what the machine knows of the trial's current attempt."""
         return None if self._known(trial) is None else self.simulator.get_sim_trial_by_index(trial.index)
 
-    def _starts_as_told(self, index: int) -> bool:
-        """Whether a new trial is where `staging_required` says that it is."""
-        simulator = self.simulator
-        staged = simulator.lookup_trial_index_status(index) is TrialStatus.STAGED
-        return staged == self.staging_required
-
-    def _result(self, trial: BaseTrial, simulated: SimTrial) -> Result:
-        """Return the result of an ended attempt; evaluated when first asked for."""
-        result = self._results.get(trial.index)
-        if result is None:
-            result = self._results[trial.index] = self._measure(trial, simulated)
-        return result
-
-    def _measure(self, trial: BaseTrial, simulated: SimTrial) -> Result:
-        ended = simulated.sim_completed_time or 0.0
-        began = ended if simulated.sim_start_time is None else simulated.sim_start_time
-        result = Result()
-        if simulated.status is TrialStatus.FAILED:
-            fate = simulated.fate
-            kind = None if fate is None else fate.failure
-            message = "it failed on the simulated machine" if fate is None else fate.message
-            result.failure = Failure(kind or FailureKind.CRASHED, message)
-        elif simulated.status is TrialStatus.COMPLETED and self._evaluation is not None:
-            result = self._evaluation.unmeasured(trial)
-        # What the function itself costs is no part of simulated time.
-        result.seconds, result.started, result.ended = ended - began, began, ended
-        result.cpu_seconds = result.peak_memory = None
-        if simulated.restarts:
-            result.additional_info = {**(result.additional_info or {}), "preemptions": simulated.restarts}
-        return result
-
     def _unread(self, changed: Iterable[int]) -> set[int]:
         """Take in what changed, and return what nobody has polled since it did."""
         news, deployed = self._news, self._deployed
@@ -338,7 +303,7 @@ class SimulatedBackendRunner(Runner):
         for index in self._deployed:
             self.simulator.stop_trial(index, at_once=True)
         self._deployed.clear()
-        self._results.clear()
+        self._results.forget()
         self._news.clear()
         self.simulator.take_news()
 

@@ -1,8 +1,10 @@
 """Exact simulated time: a machine that runs trials for a planned time, moved from event to event.
 
-- `backend`: the machine, `BackendSimulator`; `options`: what it is; `slots` and `agenda`: its parts.
-- `trials`: a trial on the machine, and the machine's status and state; `restoring`: a machine from its state.
-- `runtimes`: how long trials take; `faults`: what goes wrong; `forms`: both as JSON.
+- `backend`: `BackendSimulator`, in Ax's words; `options`: what it is like; `trials`: a trial, status and state.
+- `machine`: what happens when; `slots`, `agenda` and `chances` are its parts; `listing` and `restoring`: into a state,
+  and out of it.
+- `runtimes`: how long trials take; `faults`: what goes wrong; `forms`: both as JSON; `luck`: random numbers.
+- `results`: what an attempt gave.
 
 What happens when, and which of two things first, stands in ``docs/simulation.md``.
 """

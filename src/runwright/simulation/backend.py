@@ -230,13 +230,16 @@ class BackendSimulator:
             machine.news = []
         return news
 
-    def run_trial(self, trial_index: int, runtime: float, *, attempt: int | None = None) -> None:
+    def run_trial(self, trial_index: int, runtime: float, *, attempt: int | None = None) -> SimTrial:
         """Submit a trial; it gets a slot at once where one is free. One that has ended may be submitted again.
 
         Args:
             trial_index: Index of the trial.
             runtime: How long it executes, in seconds; divided by ``time_scaling``.
             attempt: Number of its attempt; what is random depends on it. One more than the last where not given.
+
+        Returns:
+            The trial on the machine, for reading.
 
         Raises:
             UsageError: The runtime is negative or not finite.
@@ -258,6 +261,7 @@ class BackendSimulator:
         elif known is not None:
             trial.attempt = known.attempt + 1
         machine.submit(trial)
+        return trial
 
     def stop_trial(self, trial_index: int, *, at_once: bool = False) -> None:
         """Stop a trial: a running one frees its slot now, or after the stop delay; a waiting one leaves the queue.
