@@ -13,6 +13,7 @@ from runwright.status import FailureKind, TrialStatus
 from runwright.testing.runners.driver import ENDS, LIVE
 from runwright.testing.runners.fixtures import RunnerFixtures
 from runwright.testing.runners.identity import check_sentence
+from runwright.testing.runners.patience import must_return
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -251,12 +252,13 @@ class RunnerDeploys(RunnerFixtures):
         driver = drive()
         driver.need_room(2)
         live, ended = driver.trial(0, work.point("long")), driver.trial(1, work.point("good"))
-        driver.run(live)
-        driver.run(ended)
-        assert driver.settle(ended) == {1: TrialStatus.COMPLETED}
-        polled = driver.runner.poll_trial_status([live, ended])
-        assert polled[TrialStatus.COMPLETED] == {1}
-        assert driver.status(live) in LIVE
+        with must_return("a poll waited for a trial", work.release):
+            driver.run(live)
+            driver.run(ended)
+            assert driver.settle(ended) == {1: TrialStatus.COMPLETED}
+            polled = driver.runner.poll_trial_status([live, ended])
+            assert polled[TrialStatus.COMPLETED] == {1}
+            assert driver.status(live) in LIVE
         work.release()
         assert driver.settle(live) == {0: TrialStatus.COMPLETED}
 

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runwright.clock import SystemClock, Waker
 from runwright.experiment import Experiment
-from runwright.optimizers.random_search import RandomOptimizer
 from runwright.runner import Limits, Runner
 from runwright.testing.runners.driver import Driver
 from runwright.testing.runners.patience import PATIENCE, wait_until
@@ -123,6 +122,7 @@ def main() -> None:
         print("waiting", flush=True)  # noqa: T201
         SystemClock().wait(None, Waker())
     from runwright.loop.scheduler import Scheduler
+    from runwright.optimizers.random_search import RandomOptimizer
 
     Scheduler(
         experiment,

@@ -60,8 +60,8 @@ class RunnerFollows(RunnerFixtures):
 
     # Who survives.
 
-    @pytest.mark.parametrize("told", ["with its metadata", "without its metadata"])
-    def test_what_runs_is_followed(self, drive: OpenDriver, work: Work, traits: Traits, told: str) -> None:
+    @pytest.mark.parametrize("metadata_are", ["told", "lost"])
+    def test_what_runs_is_followed(self, drive: OpenDriver, work: Work, traits: Traits, metadata_are: str) -> None:
         """Following, with the metadata, which may have been lost; it is polled as ever, and evaluated once."""
         self.need_survivor(traits)
         first = drive()
@@ -73,7 +73,7 @@ class RunnerFollows(RunnerFixtures):
         assert work.need_witness().alive(), "it was to survive, and is gone"
         second = drive()
         again = second.trial(0, work.point("long"))
-        again.run_metadata = metadata if told == "with its metadata" else {}
+        again.run_metadata = metadata if metadata_are == "told" else {}
         found = answer(second, again)
         assert isinstance(found, Following), f"the attempt is alive, and reattach says {found}"
         assert found.metadata == metadata

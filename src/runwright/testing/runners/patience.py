@@ -36,12 +36,13 @@ def wait_until(condition: Callable[[], object], what: Callable[[], str] | str, p
 
 
 @contextmanager
-def must_return(what: str, wake: Callable[[], object]) -> Iterator[None]:
+def must_return(what: str, wake: Callable[[], object], patience: float | None = None) -> Iterator[None]:
     """Fail where the body returns only because it was woken, after a long time.
 
     Args:
         what: What is the matter then.
         wake: Ends the wait of the body.
+        patience: Seconds; a third of `PATIENCE` where not given.
     """
     late = threading.Event()
 
@@ -49,7 +50,7 @@ def must_return(what: str, wake: Callable[[], object]) -> Iterator[None]:
         late.set()
         wake()
 
-    timer = threading.Timer(PATIENCE / 3, ring)
+    timer = threading.Timer(PATIENCE / 3 if patience is None else patience, ring)
     timer.start()
     try:
         yield

@@ -14,7 +14,7 @@ from runwright.status import TrialStatus
 from runwright.testing.runners.driver_process import DriverProcess
 from runwright.testing.runners.fixtures import RunnerFixtures
 from runwright.testing.runners.identity import check_sentence
-from runwright.testing.runners.patience import must_return
+from runwright.testing.runners.patience import PATIENCE, must_return
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ class RunnerServes(RunnerFixtures):
                 parallel=2,
                 **{"limits": Limits(grace=0.5), **policy},
             )
-            with scheduler, must_return("the scheduler does not come to an end", scheduler.interrupt):
+            with scheduler, must_return("the scheduler does not come to an end", scheduler.interrupt, PATIENCE):
                 scheduler.run()
                 return _ended(scheduler.state)
 
