@@ -11,7 +11,8 @@ ARGS ?=
 venv := .venv
 bin := $(venv)/bin
 stamp = $(venv)/.installed-
-install = $(bin)/python -m pip install --quiet --disable-pip-version-check --editable
+pip := $(bin)/python -m pip install --quiet --disable-pip-version-check
+install = $(pip) --editable
 
 # These modules decide what becomes of a trial: no branch of theirs goes untested.
 covered := runwright.status runwright.state runwright.loop.decide
@@ -40,7 +41,8 @@ benchmarks: $(stamp)test
 clean:
 	rm -rf $(venv) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
-# One environment, three sizes, each of which contains the one before. A stamp is as old as its last installation.
+# One environment, three sizes, each of which contains the one before; for the tests BoTorch comes on top. A stamp is as
+# old as its last installation.
 
 $(bin)/python:
 	$(PYTHON) -m venv $(venv)
@@ -49,10 +51,12 @@ $(stamp)examples: pyproject.toml | $(bin)/python
 	$(install) '.[examples]'
 	touch $@
 
+# BoTorch needs torch. This version is tried first: where it is at hand as a build for the CPU, nothing of CUDA follows.
 $(stamp)test: pyproject.toml | $(bin)/python
-	$(install) '.[test]'
+	$(pip) torch==2.13.0 || echo "torch 2.13.0 is not at hand: taking the one that BoTorch asks for"
+	$(install) '.[test,botorch]'
 	touch $@ $(stamp)examples
 
 $(stamp)dev: pyproject.toml | $(bin)/python
 	$(install) '.[dev]'
-	touch $@ $(stamp)test $(stamp)examples
+	touch $@ $(stamp)examples

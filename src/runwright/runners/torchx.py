@@ -21,6 +21,7 @@ from runwright.runners.torchx_component import Component
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from runwright.experiment import Experiment
     from runwright.result import Result
     from runwright.runner import Reattachment, RunContext
     from runwright.runners.torchx_apps import Apps
@@ -81,6 +82,14 @@ class TorchXRunner(Runner):
         self._component = Component(component, self.component_const_params, self.tracker_base)
         self._apps: Apps | None = None
 
+    def check(self, experiment: Experiment) -> None:
+        """Check names and types of the component's arguments.
+
+        Raises:
+            UsageError: A sentence that names the argument.
+        """
+        self._component.check(experiment)
+
     def open(self, context: RunContext) -> None:
         """Get ready.
 
@@ -97,7 +106,7 @@ class TorchXRunner(Runner):
             from runwright.runners.torchx_session import Session
         except ImportError as error:
             raise MissingExtraError(f"TorchXRunner ({error})", "torchx") from None
-        self._component.check(context.experiment)
+        self.check(context.experiment)
         results = TrackedResults(self.tracker_base)
         self.close()
         super().open(context)
