@@ -15,6 +15,7 @@ from runwright.simulation import (
     BackendSimulatorOptions,
     BackendSimulatorState,
     Crash,
+    Phase,
     SimStatus,
     SimTrial,
 )
@@ -140,6 +141,14 @@ def test_the_time_of_the_update_as_the_time_of_the_start():
     assert times(simulator, 2) == (50.0, None)
 
 
+def test_all_ends_are_seen_before_the_late_starts():
+    simulator = machine(2, use_update_as_start_time=True)
+    for index, runtime in enumerate((1.0, 2.0, 1.0, 1.0)):
+        simulator.run_trial(index, runtime)
+    assert simulator.update(5.0) == [0, 1, 2, 3]
+    assert [times(simulator, index) for index in range(4)] == [(0.0, 1.0), (0.0, 2.0), (5.0, None), (5.0, None)]
+
+
 def test_starts_seen_late_that_end_at_once_are_seen_too():
     simulator = machine(1, use_update_as_start_time=True)
     simulator.run_trial(0, 1.0)
@@ -193,6 +202,10 @@ def test_trials_whose_end_is_over_end_then():
         ({"running": [SimTrial(0, 1.0, 0.0), SimTrial(1, 1.0, 0.0)]}, "trial 1 is RUNNING, but all slots are taken"),
         ({"queued": [SimTrial(0, 1.0)], "failed": [SimTrial(0, 1.0)]}, "trial 0 stands twice"),
         ({"queued": [SimTrial(0, -1.0)]}, "the runtime of trial 0 must be a finite number of seconds"),
+        (
+            {"queued": [SimTrial(0, 1.0, phase=Phase.AWAY)]},
+            "trial 0 is AWAY on the simulated machine, but it is not said",
+        ),
         ({"running": [SimTrial(0, 1.0, 0.0, slot=3)]}, "the simulated machine has no such slots"),
     ],
 )
@@ -393,6 +406,17 @@ def test_stopped_trials_leave_no_litter():
     assert len(inner.queue._entries) < 3000
     assert len(inner._agenda) < 200
     assert simulator.num_queued == 990
+
+
+def test_stopped_trials_that_ran_leave_no_litter_either():
+    simulator = machine(1000)
+    for index in range(2000):
+        simulator.run_trial(index, 1e9)
+    for index in range(1990):
+        simulator.stop_trial(index)
+    assert len(simulator._machine._agenda) < 200
+    assert simulator.num_running == 10
+    assert finish(simulator).num_completed == 10
 
 
 def test_a_machine_of_a_million_slots_is_small_until_it_is_used():
