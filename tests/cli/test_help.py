@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from runwright.cli import cli
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
-BOX = re.compile(r"<!-- help: runwright ?(\w*) -->\n(?:\n```text\n.*?\n```\n)?", re.DOTALL)
-COMMANDS = ["run", "check", "status", "story", "logs", "stop", "rerun", "enqueue", "export"]
+BOX = re.compile(r"<!-- help: runwright ?([\w-]*) -->\n(?:\n```text\n.*?\n```\n)?", re.DOTALL)
+COMMANDS = ["run", "check", "status", "story", "logs", "stop", "rerun", "enqueue", "export", "import-boa"]
 
 
 def help_of(command: str) -> str:

@@ -27,6 +27,7 @@ _COMMANDS = {
     "rerun": "rerun",
     "enqueue": "enqueue",
     "export": "export",
+    "import-boa": "import_boa",
 }
 
 

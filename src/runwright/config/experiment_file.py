@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from runwright import optimizers
 from runwright.config.importing import check_not_taken, put_first
 from runwright.config.models import FilePart, is_text
-from runwright.config.runners import RunnerRequest, SettingError, build, check_limits, default_kind
+from runwright.config.runners import RunnerRequest, SettingError, build, check_limits, default_kind, takes_component
 from runwright.config.sentences import first_error, nearest
 from runwright.config.source import Source
 from runwright.errors import ExperimentFileError, UsageError
@@ -103,6 +103,7 @@ class ExperimentFile:
         part = self._part
         kind = part.runner.type or default_kind(
             command=part.evaluate.command is not None,
+            wrapper=part.evaluate.wrapper is not None,
             parallel=part.runner.parallel,
             limited=part.limits.model_fields_set - {"grace"},
         )
@@ -148,7 +149,7 @@ class ExperimentFile:
         evaluate = self._part.evaluate
         if evaluate.command is not None:
             self._check_command(evaluate.command, evaluate.env or {})
-        else:
+        elif evaluate.wrapper is None and not takes_component(self._part.runner.type):
             self._load_function()
         if evaluate.result is not None:
             with self._at("evaluate", "result", "pattern"):
@@ -236,31 +237,42 @@ class ExperimentFile:
             parallel=part.runner.parallel,
             function=None if evaluate.function is None else self._reference().text,
             command=evaluate.command,
+            load_wrapper=None if evaluate.wrapper is None else self._import_wrapper,
             load=self._load_function,
             env=evaluate.env,
             result=None if evaluate.result is None else evaluate.result.model_dump(by_alias=True),
             success_codes=evaluate.success_codes or (0,),
+            load_component=None if evaluate.function is None else self._import_function,
         )
 
     # What is evaluated.
 
-    def _reference(self) -> FunctionReference:
-        text = self._part.evaluate.function or ""
+    def _reference(self, key: str = "function") -> FunctionReference:
+        text: str = getattr(self._part.evaluate, key) or ""
         source, colon, name = text.rpartition(":")
         if source.endswith(".py"):
             text = f"{self.here / source}{colon}{name}"
-        with self._at("evaluate", "function"):
+        with self._at("evaluate", key):
             return FunctionReference.of(text)
 
     def _load_function(self) -> Callable[..., Any]:
-        """Import the evaluation function with the file's folder first on the path, and see whether it fits."""
-        reference = self._reference()
+        """Import the evaluation function, and see whether it fits."""
+        function = self._import_function()
         with self._at("evaluate", "function"):
-            put_first(str(self.here))
-            check_not_taken(reference.source, self.here)
-            function = reference.load()
             Evaluation(function).prepare(self._experiment)
         return function
+
+    def _import_wrapper(self) -> Callable[..., Any]:
+        """Import the class of the wrapper."""
+        return self._import_function("wrapper")
+
+    def _import_function(self, key: str = "function") -> Callable[..., Any]:
+        """Import the function with the file's folder first on the path."""
+        reference = self._reference(key)
+        with self._at("evaluate", key):
+            put_first(str(self.here))
+            check_not_taken(reference.source, self.here)
+            return reference.load()
 
     def _check_command(self, command: list[str], env: dict[str, str]) -> None:
         """Check argument by argument, so that an error is about the right line."""

@@ -117,13 +117,16 @@ class EvaluatePart(_Part):
 
     function: str | None = None
     command: list[str] | None = None
+    wrapper: str | None = None
     env: dict[str, str] | None = None
     result: ResultPart | None = None
     success_codes: list[Annotated[int, Field(ge=0, le=255)]] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> EvaluatePart:
-        if (self.function is None) == (self.command is None):
+        if self.wrapper is not None:
+            self._fits_wrapper()
+        elif (self.function is None) == (self.command is None):
             both = "both function and command are given; remove one"
             raise refuse("it needs either a function or a command" if self.function is None else both)
         if self.function is not None and (self.result is not None or self.success_codes is not None):
@@ -133,6 +136,11 @@ class EvaluatePart(_Part):
         if self.success_codes == []:
             raise refuse("success_codes is empty, so nothing could succeed; [0] is what is taken without it")
         return self
+
+    def _fits_wrapper(self) -> None:
+        for other in ("function", "command", "result"):
+            if getattr(self, other) is not None:
+                raise refuse(f"a wrapper says itself what is run and how it is read; remove {other}")
 
 
 class RunnerPart(BaseModel):
@@ -192,6 +200,7 @@ _TEXTS = {
     ("name",),
     ("directory",),
     ("evaluate", "function"),
+    ("evaluate", "wrapper"),
     ("evaluate", "command", int),
     ("evaluate", "env", str),
     ("evaluate", "result", "pattern"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runwright.config.sentences import nearest, shown
 from runwright.config.units import duration
+from runwright.config.wrapped import wrapped
 from runwright.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ class RunnerRequest:
         env: Variables added to the environment of a trial.
         result: How the result of a command is read, or None.
         success_codes: Exit statuses of a command that mean success.
-        load: Imports the function.
+        load: Imports the function, and checks that it takes the parameters.
+        load_wrapper: Imports the class of the wrapper; None where none is named.
+        load_component: Imports the function as it is: one that makes a job of the parameters has arguments of its own.
     """
 
     experiment: Experiment
@@ -48,6 +51,8 @@ class RunnerRequest:
     env: Mapping[str, str] | None = None
     result: Mapping[str, str] | None = None
     success_codes: Sequence[int] = field(default=(0,))
+    load_component: Callable[[], Callable[..., Any]] | None = None
+    load_wrapper: Callable[[], Callable[..., Any]] | None = None
 
 
 Builder: TypeAlias = "Callable[..., Runner]"
@@ -86,6 +91,8 @@ def _pool(request: RunnerRequest) -> Runner:
 def _process(request: RunnerRequest, *, preload: bool = False) -> Runner:
     from runwright.runners.process import ProcessRunner
 
+    if request.load_wrapper is not None:
+        raise SettingError("type", "the process runner runs commands and functions; a wrapper needs the wrapped runner")
     if not isinstance(preload, bool):
         raise SettingError("preload", f"it must be true or false, not {shown(preload)}")
     if request.function is not None:
@@ -125,7 +132,50 @@ def _simulated(request: RunnerRequest, *, runtime: object = (1, 5), failure_rate
     )
 
 
+def _torchx(
+    request: RunnerRequest,
+    *,
+    tracker_base: object = None,
+    constants: object = None,
+    scheduler: object = "local",
+    cfg: object = None,
+    poll_interval: object = None,
+) -> Runner:
+    from runwright.runners.torchx import TorchXRunner
+
+    if request.load_component is None:
+        raise SettingError("type", "the torchx runner needs a component: evaluate: {function: module:component}")
+    if request.env is not None:
+        raise SettingError("type", "the torchx runner gives no environment to a trial; its component does")
+    if not isinstance(tracker_base, str) or not tracker_base:
+        raise SettingError("tracker_base", "it must be the folder or the URL below which the apps write their results")
+    if not isinstance(scheduler, str):
+        raise SettingError("scheduler", f"it must be the name of a TorchX scheduler, not {shown(scheduler)}")
+    for key, value in (("constants", constants), ("cfg", cfg)):
+        if value is not None and not isinstance(value, dict):
+            raise SettingError(key, f"it must be a mapping, not {shown(value)}")
+    try:
+        interval = None if poll_interval is None else duration(poll_interval)
+    except (TypeError, ValueError) as error:
+        raise SettingError("poll_interval", str(error)) from None
+    place = tracker_base if "://" in tracker_base else str(request.here / tracker_base)
+    component = request.load_component()
+    runner = TorchXRunner(place, component, constants, scheduler, cfg, poll_interval=interval)  # type: ignore[arg-type]
+    runner.check(request.experiment)
+    return runner
+
+
+def _synthetic(request: RunnerRequest, *, dummy_metadata: object = None) -> Runner:  # noqa: ARG001  (nothing is run)
+    from runwright.runners.synthetic import SyntheticRunner
+
+    if dummy_metadata is not None and not isinstance(dummy_metadata, str):
+        raise SettingError("dummy_metadata", f"it must be a text, not {shown(dummy_metadata)}")
+    return SyntheticRunner(dummy_metadata)
+
+
 def _function(request: RunnerRequest, kind: str) -> Callable[..., Any]:
+    if request.load_wrapper is not None:
+        raise SettingError("type", f"the {kind} runner evaluates functions; a wrapper needs the wrapped runner")
     if request.function is None:
         raise SettingError("type", f"the {kind} runner evaluates functions; a command needs the process runner")
     if request.env is not None:
@@ -133,7 +183,16 @@ def _function(request: RunnerRequest, kind: str) -> Callable[..., Any]:
     return request.load()
 
 
-_BUILT_IN: dict[str, Builder] = {"local": _local, "pool": _pool, "process": _process, "simulated": _simulated}
+_BUILT_IN: dict[str, Builder] = {
+    "local": _local,
+    "pool": _pool,
+    "process": _process,
+    "simulated": _simulated,
+    "synthetic": _synthetic,
+    "torchx": _torchx,
+    "wrapped": wrapped,
+}
+_OF_COMPONENTS = {"torchx"}
 _ENFORCING = {
     "local": "LocalMetadataRunner",
     "pool": "PoolRunner",
@@ -148,14 +207,22 @@ def kinds() -> list[str]:
     return sorted({*_BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
 
 
-def default_kind(*, command: bool, parallel: int | None, limited: set[str]) -> str:
+def takes_component(kind: str | None) -> bool:
+    """Whether the function of a file makes a job of the parameters, instead of evaluating them."""
+    return kind in _OF_COMPONENTS
+
+
+def default_kind(*, command: bool, parallel: int | None, limited: set[str], wrapper: bool = False) -> str:
     """Return the kind of runner that is taken where a file names none.
 
     Args:
         command: Whether a command is run, not a function.
         parallel: How many trials at once.
         limited: Which limits are given.
+        wrapper: Whether a wrapper is named.
     """
+    if wrapper:
+        return "wrapped"
     if command or "output" in limited:
         return "process"
     return "local" if parallel in (None, 1) and not limited else "pool"

@@ -101,7 +101,8 @@ class Files:
 
 
 def _checked(what: str, patterns: Any) -> list[str]:
-    if isinstance(patterns, str) or not all(isinstance(pattern, str) and pattern.strip() for pattern in patterns):
+    listed = isinstance(patterns, (list, tuple))
+    if not listed or not all(isinstance(pattern, str) and pattern.strip() for pattern in patterns):
         raise UsageError(f"{what} must be a list of paths, not {patterns!r:.100}")
     return list(patterns)
 

@@ -58,7 +58,7 @@ class ScriptWrapper(BaseWrapper):
         template: Text files that are copied there with ``{{ x }}`` filled in.
         working_dir: Folder in which the commands run. None: the folder of the trial; with a configuration file, the one
             that it names, or its own.
-        here: Where relative paths start; the folder of the configuration file or else the current one.
+        here: Where relative paths start; the working folder that a configuration file names, or else the current one.
         pause: Seconds between two runs of ``set_trial_status``.
         **kwargs: Passed on.
 
@@ -96,7 +96,7 @@ class ScriptWrapper(BaseWrapper):
             "set_trial_status": set_trial_status,
             "fetch_trial_data": fetch_trial_data,
         }
-        own = {"metrics": metrics, "copy": list(copy), "link": list(link), "template": list(template)}
+        own = {"metrics": metrics, "copy": copy, "link": link, "template": template}
         self.given |= {**given, **own, "format": format, "pause": pause}
         self.given |= {
             "working_dir": None if working_dir is None else str(working_dir),
@@ -104,7 +104,7 @@ class ScriptWrapper(BaseWrapper):
         }
         of_config = {} if self.config is None else self.config.script_options.commands
         self.commands = {name: given[name] or of_config.get(name) for name in COMMANDS}
-        base = None if self.config is None else self.config.script_options.base_path
+        base = None if self.config is None else self.config.script_options.working_dir
         self.here = str(Path(here or base or ".").absolute())
         if working_dir is not None:
             self.working_dir = Path(self.here) / working_dir
