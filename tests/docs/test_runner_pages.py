@@ -33,7 +33,7 @@ def test_torchx(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     base = str(tmp_path / "results")
     names = {}
-    exec(code("torchx.md").replace("s3://foo/bar", base), names)  # noqa: S102
+    exec(code("torchx.md").replace("s3://foo/bar", base), names)
     rows = names["scheduler"].results()
     assert len(rows) == 20
     for row in rows:
@@ -45,16 +45,14 @@ def test_torchx(tmp_path, monkeypatch):
 @pytest.mark.skipif(find_spec("botorch") is None, reason="BoTorch is not installed: pip install 'runwright[botorch]'")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # BoTorch's dependencies, about one another
 def test_botorch(capsys):
-    exec(code("botorch.md"), {})  # noqa: S102
+    exec(code("botorch.md"), {})
     assert "'status': 'COMPLETED'" in capsys.readouterr().out
 
 
 def test_torchx_statuses():
     from runwright.runners.torchx_app import STATUSES
 
-    told = {}
-    for left, right in re.findall(
-        r"^\| (`[A-Z`, ]+`) \| ([A-Z]+)", (DOCS / "torchx.md").read_text("utf-8"), re.MULTILINE
-    ):
-        told |= dict.fromkeys(re.findall(r"[A-Z]+", left), right)
+    page, told = (DOCS / "torchx.md").read_text("utf-8"), {}
+    for states, status in re.findall(r"^\| (`[A-Z`, ]+`) \| ([A-Z]+)", page, re.MULTILINE):
+        told |= dict.fromkeys(re.findall(r"[A-Z]+", states), status)
     assert told == {state: status.name for state, status in STATUSES.items()}

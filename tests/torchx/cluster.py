@@ -53,6 +53,10 @@ class FolderScheduler(Scheduler):
         if not path.exists():
             return None
         job = json.loads(path.read_text())
+        if job["state"] not in AppState.__members__:
+            raise AssertionError(f"failed to translate slurm state {job['state']} to torchx state")
+        if "error" in job:
+            raise RuntimeError(job["error"])
         return DescribeAppResponse(app_id=app_id, state=AppState[job["state"]], msg=job.get("message", ""))
 
     def list(self):

@@ -27,6 +27,11 @@ PROGRAMS = {
     "says_on_stdout": "print('only here'); sys.exit(1)",
     "reply": "pathlib.Path(os.environ['TORCHELASTIC_ERROR_FILE']).write_text(json.dumps("
     "{'message': {'message': 'ValueError: no such layer', 'extraInfo': {'timestamp': '1'}}})); sys.exit(1)",
+    "garbled_reply": "open(os.environ['TORCHELASTIC_ERROR_FILE'], 'wb').write(bytes(range(256))); sys.exit(1)",
+    "folder_for_a_reply": "os.mkdir(os.environ['TORCHELASTIC_ERROR_FILE']); sys.exit(1)",
+    "number_for_a_reply": "open(os.environ['TORCHELASTIC_ERROR_FILE'], 'w').write('3'); sys.exit(1)",
+    "rare_signal": "os.kill(os.getpid(), 40)",
+    "binary": "sys.stderr.buffer.write(bytes(range(256)) * 200 + b'\\nthe end\\xff'); sys.exit(1)",
     "nan": "write(y=float('nan'))",
     "stays": "import time; open(f'{base}/up.{trial}', 'w').close(); time.sleep(300)",
     "stubborn": "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "

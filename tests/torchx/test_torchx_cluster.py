@@ -117,6 +117,30 @@ def test_the_status_map_in_which_unknown_is_never_failed(make, jobs, state, expe
     assert status(runner, trial) is expected
 
 
+@pytest.mark.parametrize(("state", "expected"), [("CANCELLED by 1000", S.ABANDONED), ("COMPLETING", None)])
+def test_states_of_slurm_that_torchx_asserts_not_to_exist(make, jobs, state, expected):
+    runner = make()
+    trial = deployed(runner)
+    jobs.set(state=state)
+    assert status(runner, trial) is expected
+
+
+def test_the_trouble_with_one_job_is_not_that_of_others(make, jobs, caplog):
+    runner = make()
+    trials = []
+    for index in range(2):
+        trial = EXPERIMENT.new_trial(index, [{"x": 1.0}])
+        trial.attempt = 1
+        trial.run_metadata = runner.run(trial)
+        trials.append(trial)
+    first = jobs.folder / f"{trials[0].run_metadata['torchx_app_handle'].rpartition('/')[2]}.json"
+    cluster.write(first, state="PENDING", error="no such partition")
+    assert runner.poll_trial_status(trials) == {S.STAGED: {1}}
+    assert "the status of trial 0 is not known: RuntimeError: no such partition" in caplog.text
+    with pytest.raises(RuntimeError, match="no such partition"):
+        runner.poll_trial_status(trials[:1])
+
+
 def test_a_preempted_job_waits_again(make, jobs):
     runner = make()
     trial = deployed(runner)

@@ -150,6 +150,11 @@ def test_the_exit_status_wins_over_the_result(bench):
     ("kind", "sentence"),
     [
         ("kills_itself", "the app was ended by SIGSEGV"),
+        ("rare_signal", "the app was ended by signal 40"),
+        ("garbled_reply", "the app exited with status 1"),
+        ("folder_for_a_reply", "the app exited with status 1"),
+        ("number_for_a_reply", "the app exited with status 1; TorchX says: 3"),
+        ("binary", "the app exited with status 1; its output ends with: the end\N{REPLACEMENT CHARACTER}"),
         ("says_on_stdout", "the app exited with status 1; its output ends with: only here"),
         ("reply", "the app exited with status 1; TorchX says: ValueError: no such layer"),
     ],
@@ -158,6 +163,19 @@ def test_other_failures(bench, kind, sentence):
     status, result, _ = result_of(bench, kind)
     assert status is S.FAILED
     assert result.failure.message == sentence
+
+
+def test_logs_elsewhere(bench, tmp_path):
+    _, result, _ = result_of(bench, "fails", settings={"cfg": {"log_dir": str(tmp_path / "logs")}})
+    assert result.failure.log is None, "it is outside the run directory"
+    assert result.additional_info["log_tail"][-1] == "it was too much"
+    assert (bench.directory / "trials/0/1/stderr.log").read_text().endswith("it was too much\n")
+
+
+def test_failures_without_a_run_directory(bench):
+    _, result, _ = result_of(bench, "fails", directory=False)
+    assert result.failure.log is None
+    assert result.failure.message.endswith("it was too much")
 
 
 def test_an_app_without_a_result(bench):

@@ -114,6 +114,26 @@ def test_a_later_driver_reads_the_result_out_of_the_run_metadata(points):
     assert later.fetch_result(trial).arms == earlier.fetch_result(trial).arms
 
 
+def with_remark(x):
+    return {"loc": x, "scale": x, "remark": f"at {x}"}
+
+
+@pytest.mark.parametrize("points", [(2.0,), (1.0, 3.0)])
+def test_remarks_are_read_again_too(points):
+    earlier, trial = LocalMetadataRunner(with_remark), one_trial(0, *points)
+    trial.run_metadata = through_json(earlier.run(trial))
+    later = LocalMetadataRunner(with_remark).fetch_result(trial)
+    assert later.additional_info == earlier.fetch_result(trial).additional_info
+    assert later.arms == earlier.fetch_result(trial).arms
+
+
+def test_what_is_told_of_other_arms_is_evaluated_again():
+    trial = one_trial(0, 1.0, 3.0)
+    for told in ({"9_0": 1.0}, 3.0):
+        trial.run_metadata = {"simulation_result": told}
+        assert LocalMetadataRunner(point_result).poll_trial_status([trial]) == {rw.TrialStatus.RUNNING: {0}}
+
+
 @pytest.mark.parametrize(
     "told",
     [

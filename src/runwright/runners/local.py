@@ -88,8 +88,8 @@ class LocalMetadataRunner(InlineRunner):
             return None
         try:
             given = self.simulation_result(trial)
-        except UnrestorableError:
-            return None  # its class is gone: the trial is evaluated again
+        except (UnrestorableError, LookupError, TypeError):
+            return None  # its class is gone, or it is of other arms: the trial is evaluated again
         by_arm = {trial.arms[0].name: given} if len(trial.arms) == 1 else given
         arms: dict[str, Metrics] = {}
         info: Json = {}

@@ -9,6 +9,7 @@ fetch_result <── <tracker_base>/<trial>/result.json, or <tracker_base>/<tria
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 TRACKER_BASE = "torchx_tracker_base"
 _LOCAL = ("local", "local_cwd")
+_log = logging.getLogger(__name__)
 
 
 class TorchXRunner(Runner):
@@ -154,14 +156,27 @@ class TorchXRunner(Runner):
 
         Args:
             trials: Trials to poll.
+
+        Raises:
+            Exception: TorchX raised it for each of them: an outage. One trial's trouble alone is logged.
         """
         apps = self._opened()
         found: dict[TrialStatus, set[int]] = {}
-        for trial in trials:
-            app = apps.find(trial)
-            status = None if app is None else apps.status(app)
+        errors: dict[int, Exception] = {}
+        asked = [app for app in map(apps.find, trials) if app is not None]
+        for app in asked:
+            index = app.trial.index
+            try:
+                status = apps.status(app)
+            except Exception as error:  # noqa: BLE001  (whatever a scheduler of TorchX raises)
+                errors[index] = error
+                continue
             if status is not None:
-                found.setdefault(status, set()).add(trial.index)
+                found.setdefault(status, set()).add(index)
+        if errors and len(errors) == len(asked):
+            raise next(iter(errors.values()))
+        for index, trouble in errors.items():
+            _log.warning("the status of trial %d is not known: %s: %s", index, type(trouble).__name__, trouble)
         return found
 
     def fetch_result(self, trial: BaseTrial) -> Result:

@@ -101,6 +101,16 @@ class _LocalApps(LocalScheduler):  # type: ignore[misc]  # TorchX has no types t
             self._logs.append(self._get_file_io(path))
         return self._logs[-2], self._logs[-1], None
 
+    def describe(self, app_id: str) -> Any:
+        """Describe an app, even if what it wrote as the reason of its failure is no JSON."""
+        try:
+            return super().describe(app_id)
+        except (ValueError, OSError, RecursionError):
+            for replica in self._replicas(app_id):
+                with suppress(FileNotFoundError):
+                    os.replace(replica.error_file, f"{replica.error_file}.unreadable")  # noqa: PTH105  (a text)
+            return super().describe(app_id)
+
     def _cancel_existing(self, app_id: str) -> None:
         for replica in self._replicas(app_id):
             if replica.is_alive():
@@ -232,11 +242,14 @@ class Session:
     def look(self, handle: str) -> Seen | None:
         """Return what TorchX says of an app; None where the scheduler does not know it."""
         self._prepare_scheduler(parse_app_handle(handle)[0])
-        status = self._torchx.status(handle)
+        try:
+            status = self._torchx.status(handle)
+        except AssertionError as error:  # of SLURM's states TorchX knows "CANCELLED", but not "CANCELLED by 1000"
+            return Seen("CANCELLED" if "CANCELLED" in str(error) else "UNKNOWN", str(error))
         if status is None:
             return None
-        message, error = (text if text and text != _NONE else "" for text in (status.msg, status.structured_error_msg))
-        return Seen(status.state.name, message, error, self._exits(handle))
+        said = [text if text and text != _NONE else "" for text in (status.msg, status.structured_error_msg)]
+        return Seen(status.state.name, said[0], said[1], self._exits(handle))
 
     def _exits(self, handle: str) -> list[list[Any]]:
         backend, _, app_id = parse_app_handle(handle)
