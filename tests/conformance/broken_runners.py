@@ -117,7 +117,7 @@ BrokenLiveMetadata = broken("run_metadata_is_json_that_finds_the_job_again", run
 BrokenTuple = broken("run_metadata_is_json_that_finds_the_job_again", run=says_more(lambda: {"at": (1, 2)}))
 BrokenMetadata = broken("the_same_attempt_is_evaluated_once", run=says_more(lambda: {"at": os.urandom(4).hex()}))
 BrokenMultiple = broken("the_trouble_of_one_trial_costs_no_other", run_multiple=all_or_nothing)
-BrokenReport = broken("keys_worth_a_report_are_in_the_run_metadata[good]", run_metadata_report_keys=["nme"])
+BrokenReport = broken("keys_worth_a_report_are_in_the_run_metadata", run_metadata_report_keys=["nme"])
 
 
 # poll, fetch
@@ -187,7 +187,7 @@ BrokenPoll = broken("a_poll_answers_about_those_that_were_asked_about", poll_tri
 BrokenNone = broken("a_poll_of_none_answers_about_none", poll_trial_status=answers_about_all)
 BrokenStatus = broken("a_failing_evaluation_is_a_result_with_a_reason_and_evidence", _status=always_well)
 BrokenPatience = broken("a_poll_does_not_wait_for_what_runs", poll_trial_status=waits_for_the_end)
-BrokenOnce = broken("results_can_be_fetched_again[good]", fetch_result=once)
+BrokenOnce = broken("results_can_be_fetched_again", fetch_result=once)
 BrokenMixUp = broken("every_trial_gets_its_result", fetch_result=of_another)
 BrokenSentence = broken("a_failing_evaluation_is_a_result_with_a_reason_and_evidence", fetch_result=in_lines)
 BrokenArms = broken("a_good_evaluation_completes_with_its_measurements", fetch_result=of_more_arms)
@@ -309,7 +309,7 @@ BrokenFollowing = broken_folder("what_runs_is_followed[lost]", _found=lambda sel
 BrokenSilence = broken_folder(
     "what_was_never_sent_is_sent_under_the_same_number", _found=lambda self, trial: Following({})
 )
-BrokenUnknownFolder = broken_folder("what_ended_meanwhile_is_taken_in[good]", reattach=lambda self, trials: {})
+BrokenUnknownFolder = broken_folder("what_ended_meanwhile_is_taken_in", reattach=lambda self, trials: {})
 BrokenSurvivor = broken(
     "what_was_never_sent_is_sent_under_the_same_number", traits=replace(ThreadRunner.traits, survives_driver=True)
 )

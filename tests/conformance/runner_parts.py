@@ -46,7 +46,7 @@ def component(x: float, task: str, witness: str, trial_idx: int, tracker_base: s
     from torchx import specs
 
     parameters = json.dumps({"x": x, "task": task, "witness": witness})
-    args = ["-I", "-c", APP, tracker_base, str(trial_idx), parameters]
+    args = ["-I", "-S", "-c", APP, tracker_base, str(trial_idx), parameters]
     return specs.AppDef("suite", [specs.Role("program", image="", entrypoint=sys.executable, args=args)])
 
 
@@ -66,7 +66,7 @@ except ValueError as error:
     (folder / "trouble").write_text(str(error))
     raise
 """
-PROGRAM = [sys.executable, "-I", "-c", MODEL]
+PROGRAM = [sys.executable, "-I", "-S", "-c", MODEL]
 
 
 class HookWrapper(BaseWrapper):

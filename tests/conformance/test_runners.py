@@ -29,6 +29,10 @@ from runwright.simulation import BackendSimulator, BackendSimulatorOptions
 from runwright.status import TrialStatus
 from runwright.testing import RunnerSuite, Work
 from runwright.testing.runners import task
+from runwright.testing.runners.deploying import RunnerDeploys
+from runwright.testing.runners.following import RunnerFollows
+from runwright.testing.runners.identity import RunnerIdentity
+from runwright.testing.runners.stopping import RunnerStops
 from runwright.wrappers import ScriptWrapper
 
 sys.path.insert(0, str(Path(__file__).parent))  # drivers in processes of their own find it by the same name
@@ -96,11 +100,16 @@ class _ProcessSuite(RunnerSuite):
 class TestProcessRunnerOfACommand(_ProcessSuite):
     @pytest.fixture
     def make_runner(self):
-        return lambda: ProcessRunner([sys.executable, "-I", task.__file__], workers=3)
+        return lambda: ProcessRunner([sys.executable, "-I", "-S", task.__file__], workers=3)
 
 
 @pytest.mark.slow
-class TestProcessRunnerOfAFunction(_ProcessSuite):
+class TestProcessRunnerOfAFunction(RunnerIdentity, RunnerDeploys, RunnerStops, RunnerFollows):
+    """Its program is one of ours; waiting and serving an engine know nothing of that."""
+
+    logs = True
+    lose = _ProcessSuite.lose
+
     @pytest.fixture
     def make_runner(self):
         return lambda: ProcessRunner(function=FUNCTION, workers=3)

@@ -73,14 +73,14 @@ class RunnerDeploys(RunnerFixtures):
         assert driver.settle(again) == {0: TrialStatus.COMPLETED}
         assert driver.runner.fetch_result(again) == driver.runner.fetch_result(trial)
 
-    @pytest.mark.parametrize("task", ["good", "bad"])
-    def test_keys_worth_a_report_are_in_the_run_metadata(self, drive: OpenDriver, work: Work, task: str) -> None:
+    def test_keys_worth_a_report_are_in_the_run_metadata(self, drive: OpenDriver, work: Work) -> None:
         """Each of them, once, whatever becomes of the trial."""
         driver = drive()
         keys = driver.runner.run_metadata_report_keys
         assert all(isinstance(key, str) for key in keys)
         assert len(set(keys)) == len(keys)
-        assert set(keys) <= driver.run(driver.trial(0, work.point(task))).keys()
+        for index, task in enumerate(work.offered("good", "bad")):
+            assert set(keys) <= driver.run(driver.trial(index, work.point(task))).keys()
 
     def test_a_failing_evaluation_is_a_result_with_a_reason_and_evidence(
         self, drive: OpenDriver, work: Work, directory: Path
@@ -104,18 +104,18 @@ class RunnerDeploys(RunnerFixtures):
             assert log.resolve().is_relative_to(directory.resolve()), f"{failure.log} is outside the run directory"
             assert log.exists(), f"there is no {failure.log} in the run directory"
 
-    @pytest.mark.parametrize("task", ["good", "bad"])
-    def test_results_can_be_fetched_again(self, drive: OpenDriver, work: Work, task: str) -> None:
+    def test_results_can_be_fetched_again(self, drive: OpenDriver, work: Work) -> None:
         """The same each time, and polls go on saying how it ended, while others run."""
         driver = drive()
-        trial = driver.trial(0, work.point(task))
-        driver.run(trial)
-        end = driver.settle(trial)[0]
-        first = driver.runner.fetch_result(trial).to_json()
-        assert driver.runner.fetch_result(trial).to_json() == first
-        driver.result(driver.trial(1, work.point("good", 2)))
-        assert driver.status(trial) is end
-        assert driver.runner.fetch_result(trial).to_json() == first
+        trials = [driver.trial(index, work.point(task)) for index, task in enumerate(work.offered("good", "bad"))]
+        for trial in trials:
+            driver.run(trial)
+        ends = driver.settle(*trials)
+        first = [driver.runner.fetch_result(trial).to_json() for trial in trials]
+        assert [driver.runner.fetch_result(trial).to_json() for trial in trials] == first
+        driver.result(driver.trial(7, work.point("good", 2)))
+        assert {trial.index: driver.status(trial) for trial in trials} == ends
+        assert [driver.runner.fetch_result(trial).to_json() for trial in trials] == first
 
     def test_the_same_attempt_is_evaluated_once(self, drive: OpenDriver, work: Work) -> None:
         """Adopt or start: asked again after the end, it gives the same metadata and starts nothing."""

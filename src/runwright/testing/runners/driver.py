@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LIVE = (TrialStatus.STAGED, TrialStatus.RUNNING)
 ENDS = (TrialStatus.COMPLETED, TrialStatus.FAILED, TrialStatus.ABANDONED, TrialStatus.EARLY_STOPPED)
-_TURN = 0.25
+_TURN = 0.02
 _VIRTUAL_TURN = 1e7
 
 

@@ -85,26 +85,27 @@ class RunnerFollows(RunnerFixtures):
         assert second.runner.fetch_result(again).failure is None
         work.check_begun(1)
 
-    @pytest.mark.parametrize("task", ["good", "bad"])
-    def test_what_ended_meanwhile_is_taken_in(self, drive: OpenDriver, work: Work, traits: Traits, task: str) -> None:
+    def test_what_ended_meanwhile_is_taken_in(self, drive: OpenDriver, work: Work, traits: Traits) -> None:
         """Ended, or Following until a poll says so; the result is that of the first runner."""
         self.need_survivor(traits)
+        tasks = work.offered("good", "bad")
         first = drive()
-        trial = first.trial(0, work.point(task))
-        metadata = first.run(trial)
-        end = first.settle(trial)
-        result = first.runner.fetch_result(trial).to_json()
+        trials = [first.trial(index, work.point(task)) for index, task in enumerate(tasks)]
+        metadata = [first.run(trial) for trial in trials]
+        ends = first.settle(*trials)
+        results = [first.runner.fetch_result(trial).to_json() for trial in trials]
         first.close()
         second = drive()
-        again = second.trial(0, work.point(task))
-        again.run_metadata = metadata
-        found = answer(second, again)
-        assert isinstance(found, Ended | Following), f"the attempt ended well, and reattach says {found}"
-        assert found.metadata == metadata
-        second.deployed(again, found.metadata)
-        assert second.settle(again) == end
-        assert second.runner.fetch_result(again).to_json() == result
-        work.check_begun(1)
+        again = [second.trial(index, work.point(task)) for index, task in enumerate(tasks)]
+        for trial, facts in zip(again, metadata, strict=True):
+            trial.run_metadata = facts
+            found = answer(second, trial)
+            assert isinstance(found, Ended | Following), f"the attempt has a result, and reattach says {found}"
+            assert found.metadata == facts
+            second.deployed(trial, found.metadata)
+        assert second.settle(*again) == ends
+        assert [second.runner.fetch_result(trial).to_json() for trial in again] == results
+        work.check_begun(len(tasks))
 
     def test_what_was_never_sent_is_sent_under_the_same_number(
         self, drive: OpenDriver, work: Work, traits: Traits

@@ -28,7 +28,7 @@ class Leftovers:
         self._mark = f"{MARK}={mark}".encode()
         self._threads = set(threading.enumerate())
         self._descriptors = _descriptors()
-        self._children = set(_children())
+        self._processes = _processes()
 
     def check(self) -> None:
         """Wait until nothing is left, for a while.
@@ -46,17 +46,23 @@ class Leftovers:
         """Return what there is more."""
         threads = [f"thread {thread.name!r}" for thread in threading.enumerate() if thread not in self._threads]
         files = [f"descriptor {fd} ({to})" for fd, to in _descriptors().items() if self._descriptors.get(fd) != to]
-        pids = (set(_children()) - self._children) | set(self._marked())
+        pids = self._new_processes()
         return threads + files + [f"process {pid} ({_words(pid)})" for pid in sorted(pids) if _lives(pid)]
 
-    def _marked(self) -> Iterable[int]:
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                environment = (folder / "environ").read_bytes()
-            except OSError:
-                continue  # it has ended, or is somebody else's
-            if self._mark in environment.split(b"\0"):
-                yield int(folder.name)
+    def _new_processes(self) -> set[int]:
+        """Return what has begun meanwhile and is a child of this process, or carries the mark."""
+        children = set(_children())
+        return {pid for pid in _processes() - self._processes if pid in children or self._is_marked(pid)}
+
+    def _is_marked(self, pid: int) -> bool:
+        try:
+            return self._mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            return False  # it has ended, or is somebody else's
+
+
+def _processes() -> set[int]:
+    return {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
 
 
 def _descriptors() -> dict[int, str]:

@@ -69,6 +69,10 @@ class Work:
             pytest.skip(f"a {task} evaluation would block the test: this runner evaluates inside `run`")
         return self.make(task, x)
 
+    def offered(self, *tasks: str) -> list[str]:
+        """Return those of several tasks that there are points of."""
+        return [task for task in tasks if task in self.tasks]
+
     def check_begun(self, count: int, x: float | None = None) -> None:
         """Check how many evaluations began, where they can be watched."""
         if self.witness is not None:
