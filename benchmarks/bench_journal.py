@@ -26,7 +26,7 @@ def events_of(index):
     )
     return [
         ev.TrialAsked(now, index, [{"x1": index / 3, "x2": 1.5}]),
-        ev.DeployStarted(now, index, 1, "0123456789abcdef"),
+        ev.DeployStarted(now, index, 1),
         ev.Deployed(now, index, 1, {"name": str(index)}),
         ev.Finished(now, index, 1, result),
         ev.Told(now, index),

@@ -76,7 +76,6 @@ class DeployStarted:
     time: float
     trial: int
     attempt: int
-    digest: str
 
 
 @dataclass(slots=True)

@@ -55,7 +55,7 @@ class RunDirectory:
 
     def running(self, **point: Any) -> int:
         index = self.asked(**point)
-        self.add(ev.DeployStarted, index, 1, "digest")
+        self.add(ev.DeployStarted, index, 1)
         self.add(ev.Deployed, index, 1, {})
         return index
 

@@ -86,7 +86,7 @@ def test_a_trial_that_is_run_again_counts_anew(run):
     run.add(ev.Rerun, index)
     told.take()
     assert told.due(100.0) == []
-    run.add(ev.DeployStarted, index, 2, "digest")
+    run.add(ev.DeployStarted, index, 2)
     run.add(ev.Stopped, index, 2, TrialStatus.ABANDONED, "enough")
     told.take()
     assert told.due(200.0) == ["[ 1/10] trial 0 abandoned: enough"]
@@ -103,7 +103,7 @@ def test_a_resumed_run_goes_on_counting(run):
 def test_what_is_worth_saying_is_said(run):
     told = Told(run, everything=False)
     index = run.asked()
-    run.add(ev.DeployStarted, index, 1, "digest")
+    run.add(ev.DeployStarted, index, 1)
     from runwright.result import Result
     from runwright.status import FailureKind
 

@@ -24,7 +24,7 @@ SAMPLES = [
         ev.TrialAsked(0.0, 0, [{"x": True}], "enqueued", "i", 2.0, 7, ["left"]),
         '{"points":[{"x":true}],"source":"enqueued","instance":"i","budget":2.0,"seed":7,"names":["left"]}',
     ),
-    (ev.DeployStarted(1.0, 0, 1, "d"), '{"attempt":1,"digest":"d"}'),
+    (ev.DeployStarted(1.0, 0, 1), '{"attempt":1}'),
     (ev.Deployed(1.0, 0, 1, {}), '{"attempt":1,"metadata":{},"staged":false}'),
     (ev.Deployed(1.0, 0, 2, {"ä": 1}, staged=True), '{"attempt":2,"metadata":{"ä":1},"staged":true}'),
     (ev.Polled(1.0, 0, TrialStatus.STAGED), '{"status":"STAGED"}'),

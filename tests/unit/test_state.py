@@ -29,7 +29,7 @@ CRASH = Result.failed(FailureKind.CRASHED, "exit status 1", "trials/0/1/stderr.l
 
 STARTED = ev.ExperimentStarted(0.0, DEFINITION)
 ASKED = ev.TrialAsked(1.0, 0, [POINT])
-SENT = ev.DeployStarted(2.0, 0, 1, "digest")
+SENT = ev.DeployStarted(2.0, 0, 1)
 QUEUED = ev.Deployed(3.0, 0, 1, {"job": 1}, staged=True)
 DEPLOYED = ev.Deployed(3.0, 0, 1, {"job": 1})
 FINISHED = ev.Finished(4.0, 0, 1, GOOD)
@@ -350,7 +350,7 @@ def legal(state: State, trial: Any) -> list[st.SearchStrategy[Any]]:
     index, attempt, time = trial.index, trial.attempt, state.last_time
     if trial.status is S.CANDIDATE:
         return [
-            *[st.just(ev.DeployStarted(time, index, attempt + 1, trial.digest))] * 5,
+            *[st.just(ev.DeployStarted(time, index, attempt + 1))] * 5,
             st.builds(
                 ev.Stopped,
                 st.just(time),

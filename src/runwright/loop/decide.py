@@ -135,7 +135,7 @@ def deployments(state: State, now: float, free: int) -> list[DeployStarted]:
         if len(found) == free:
             break
         trial = state.trials[index]
-        found.append(DeployStarted(now, index, trial.attempt + 1, trial.digest))
+        found.append(DeployStarted(now, index, trial.attempt + 1))
     return found
 
 

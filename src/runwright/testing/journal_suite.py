@@ -45,7 +45,7 @@ def one_of_each() -> list[ev.Event]:
         ev.ExperimentStarted(0.0, {"experiment": {"name": "Ελληνικά"}}),
         ev.DriverStarted(0.0, 1.7e9, {"trials": 50, "limits": {"timeout": None}}),
         ev.TrialAsked(0.5, 0, [{"x": 0.1, "c": "a"}], "enqueued", "i1", 2.5, 2**62, ["arm"]),
-        ev.DeployStarted(1.0, 0, 1, "0123456789abcdef"),
+        ev.DeployStarted(1.0, 0, 1),
         ev.Deployed(1.0, 0, 1, metadata, staged=True),
         ev.Polled(1.25, 0, TrialStatus.RUNNING),
         ev.Finished(2.0, 0, 1, bad),
