@@ -10,7 +10,7 @@ from runwright.errors import UsageError
 from runwright.loop.scheduler import Scheduler
 from runwright.optimizers.random_search import RandomOptimizer
 from runwright.runner import Limits
-from runwright.status import TrialStatus
+from runwright.status import FailureKind, TrialStatus
 from runwright.testing.runners.driver_process import DriverProcess
 from runwright.testing.runners.fixtures import RunnerFixtures
 from runwright.testing.runners.identity import check_sentence
@@ -91,6 +91,19 @@ class RunnerServes(RunnerFixtures):
         assert trials[1].failure is not None
         check_sentence(trials[1].failure.message)
         work.check_begun(5)
+
+    def test_the_scheduler_enforces_a_time_limit_that_the_runner_does_not(
+        self, schedule: Callable[..., Sequence[BaseTrial]], work: Work, traits: Traits
+    ) -> None:
+        """What it can stop it stops in time: FAILED, timeout; and the experiment goes on."""
+        if "timeout" in traits.enforces or not traits.stops:
+            pytest.skip("it enforces the limit itself, or cannot stop a trial")
+        points = [work.point("long", 0), work.point("good", 1)]
+        trials = schedule(points, limits=Limits(timeout=20.0 if traits.simulated else 1.0, grace=0.5))
+        assert [trial.status for trial in trials] == [FAILED, COMPLETED]
+        assert trials[0].failure is not None
+        assert trials[0].failure.kind is FailureKind.TIMEOUT
+        check_sentence(trials[0].failure.message)
 
     def test_the_next_driver_goes_on_where_one_died_between_trials(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from runwright.testing.runners.fixtures import OpenDriver
     from runwright.testing.runners.work import Work
 
+_SOON = 0.02
 _SPINS = 200
 """So many returns without news in a tenth of a second are a busy loop."""
 
@@ -61,13 +63,20 @@ class RunnerWaits(RunnerFixtures):
         assert driver.clock.now() >= now
 
     def test_the_waker_ends_a_wait(self, drive: OpenDriver, work: Work, traits: Traits) -> None:
-        """Whether it was woken before or is woken meanwhile; with a live trial, and without."""
+        """Woken before it, or in the midst of it; with a live trial, and without."""
         if traits.simulated:
             pytest.skip("in virtual time nobody waits")
         driver = drive()
         driver.waker.wake()
         driver.wait(None)
         driver.waker.drain()
-        driver.run(driver.trial(0, work.point("long")))
+        trial = driver.trial(0, work.point("long"))
+        driver.run(trial)
         driver.waker.wake()
         driver.wait(None)
+        driver.waker.drain()
+        driver.status(trial)
+        waking = threading.Timer(_SOON, driver.waker.wake)
+        waking.start()
+        driver.wait(None)
+        waking.join()
