@@ -2,8 +2,8 @@
 
 python benchmarks/bench_wrapped.py
 
-The same shell script, one trial after another, from launch to told: the two runners take turns so that both see the same
-machine. The target is at most 2 ms more, at the thousandth trial as at the first.
+The same shell script, one trial after another, from launch to told: the two runners take turns so that both see the
+same machine. The target is at most 2 ms more, at the thousandth trial as at the first.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Timed:
         self.driver = rw.Scheduler(EXPERIMENT, RandomOptimizer(), runner, directory=folder)
 
     def on_turn(self, _state, events) -> None:
+        """Note when each trial began and when it was told."""
         for event in events:
             if event.kind == "DeployStarted":
                 self.began[event.trial] = time.perf_counter()
@@ -84,7 +85,8 @@ def main() -> None:
         print(
             f"{name}: {statistics.median(medians[name]) * 1e3:.2f} ms a trial, driver CPU "
             f"{one.cpu / one.trials * 1e3:.2f} ms; {statistics.median(more) * 1e3:+.2f} ms "
-            f"(first half {statistics.median(more[:half]) * 1e3:+.2f}, second {statistics.median(more[half:]) * 1e3:+.2f})"
+            f"(first half {statistics.median(more[:half]) * 1e3:+.2f}, "
+            f"second {statistics.median(more[half:]) * 1e3:+.2f})"
         )
 
 

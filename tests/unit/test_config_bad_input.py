@@ -294,7 +294,7 @@ CASES = {
         (POOL, "{type: proces}"),
         "runner.type",
         8,
-        "there is no runner 'proces'; did you mean 'process'? known are local, pool, process, simulated, synthetic, torchx",
+        "there is no runner 'proces'; did you mean 'process'? known are local, pool, process, simulated",
     ),
     "runner is a text": ((POOL, "pool"), "runner", 8, "must be a mapping"),
     "parallel 0": (("parallel: 2", "parallel: 0"), "runner.parallel", 8, "must be at least 1, not 0"),
