@@ -43,6 +43,7 @@ class Known:
 
     Attributes:
         journeys: Attempts that have not ended, by trial.
+        news: Trials whose attempt has ended, until a poll has said so.
     """
 
     def __init__(self, wrapper: Any, attempts: Attempts | None, deployments: WrappedDeployments | None) -> None:
@@ -50,6 +51,7 @@ class Known:
         self.attempts = attempts
         self.deployments = deployments
         self.journeys: dict[int, Journey] = {}
+        self.news: set[int] = set()
         self._over: dict[int, tuple[int, TrialStatus, Result]] = {}
 
     # Followed.
@@ -86,6 +88,7 @@ class Known:
         metadata = {**_metadata(trial, place), **metadata}
         journey = Journey(trial, trial.attempt, TrialView(trial, folder), place, metadata, stage, epoch())
         self.journeys[trial.index] = journey
+        self.news.discard(trial.index)
         self._over.pop(trial.index, None)
         return journey
 
@@ -104,6 +107,7 @@ class Known:
             with suppress(OSError):
                 wrapped_job.note(journey.place, wrapped_job.OVER, status=int(status), result=result.to_json())
         self.journeys.pop(journey.trial.index, None)
+        self.news.add(journey.trial.index)
         self._remember(journey.trial.index, journey.attempt, status, result)
 
     def _remember(self, index: int, attempt: int, status: TrialStatus, result: Result) -> None:
@@ -182,6 +186,7 @@ class Known:
         if record["phase"] == wrapped_job.OVER:
             result = Result.from_json(record["result"])
             self._remember(trial.index, trial.attempt, TrialStatus(record["status"]), result)
+            self.news.add(trial.index)
             return Ended(_metadata(trial, place))
         if not getattr(self.wrapper, "survives_driver", True):
             return Lost(_DIED)

@@ -198,6 +198,7 @@ class WrappedTrials:
         found: dict[TrialStatus, set[int]] = {}
         for trial in asked:
             status = self._status(trial)
+            self.known.news.discard(trial.index)
             if status is not None:
                 found.setdefault(status, set()).add(trial.index)
         return found
@@ -243,8 +244,8 @@ class WrappedTrials:
 
     def ready(self) -> set[int]:
         """Return the trials that may have changed."""
-        journeys = self.known.journeys
-        return {index for index, journey in journeys.items() if journey.has_news(self._hook_seconds)}
+        journeys = self.known.journeys.items()
+        return self.known.news | {index for index, journey in journeys if journey.has_news(self._hook_seconds)}
 
     def due(self) -> float | None:
         """Return when a hook must be called or given up next, in seconds of the monotonic clock; None: never."""

@@ -96,12 +96,6 @@ class ScriptWrapper(BaseWrapper):
             "set_trial_status": set_trial_status,
             "fetch_trial_data": fetch_trial_data,
         }
-        own = {"metrics": metrics, "copy": copy, "link": link, "template": template}
-        self.given |= {**given, **own, "format": format, "pause": pause}
-        self.given |= {
-            "working_dir": None if working_dir is None else str(working_dir),
-            "here": None if here is None else str(here),
-        }
         of_config = {} if self.config is None else self.config.script_options.commands
         self.commands = {name: given[name] or of_config.get(name) for name in COMMANDS}
         base = None if self.config is None else self.config.script_options.working_dir
@@ -113,6 +107,17 @@ class ScriptWrapper(BaseWrapper):
         self.format = _one_of("format", format, FORMATS)
         self._metrics = {name: _metric(name, what) for name, what in (metrics or {}).items()}
         self._files = Files(copy, link, template, self.here)
+        self.given |= {
+            **{name: _listed(command) for name, command in given.items()},
+            "metrics": None if metrics is None else dict(metrics),
+            "copy": list(copy),
+            "link": list(link),
+            "template": list(template),
+            "format": format,
+            "pause": pause,
+            "working_dir": None if working_dir is None else str(working_dir),
+            "here": None if here is None else str(here),
+        }
         self._steps = self._make_steps()
         if not _is_positive(pause):
             raise UsageError(f"pause must be a positive number of seconds, not {pause!r:.40}")
@@ -303,6 +308,10 @@ def _folder(trial: TrialView) -> Path:
     if trial.trial_dir is None:
         raise UsageError("scripts need a run directory, because they outlive the driver; give directory=...")
     return trial.trial_dir
+
+
+def _listed(command: str | Sequence[str] | None) -> str | list[str] | None:
+    return command if command is None or isinstance(command, str) else list(command)
 
 
 def _is_positive(value: object) -> bool:
