@@ -26,7 +26,11 @@ from runwright.testing.runners.patience import PATIENCE, wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from runwright.events import Event
     from runwright.result import Json
+    from runwright.state import State
+
+_RECORDED = "a deployment is recorded"
 
 
 class DriverProcess:
@@ -89,6 +93,10 @@ class DriverProcess:
         lines = self._said().splitlines()
         return {index: json.loads(line) for index, line in enumerate(lines[: lines.index("waiting")])}
 
+    def recorded(self) -> int:
+        """How many deployments its scheduler has recorded."""
+        return self._said().splitlines().count(_RECORDED)
+
     def kill(self) -> None:
         """Kill it, if it lives; it is gone when this returns. Idempotent."""
         self._process.kill()
@@ -133,8 +141,15 @@ def main() -> None:
         trials=order["trials"],
         parallel=2,
         limits=limits,
-    ).run()
+    ).run(on_turn=_report)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _report(_: State, events: Sequence[Event]) -> None:
+    """Say which deployments are recorded."""
+    for event in events:
+        if event.kind == "Deployed":
+            print(_RECORDED, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
