@@ -72,7 +72,7 @@ class Story:
         return index
 
     def started(self, index: int, attempt: int = 1, **metadata: Any) -> None:
-        self.add(ev.DeployStarted, index, attempt, "digest")
+        self.add(ev.DeployStarted, index, attempt)
         self.add(ev.Deployed, index, attempt, metadata)
 
     def finished(self, index: int, result: Result, attempt: int = 1) -> None:
@@ -395,7 +395,7 @@ def test_a_story_tells_everything_in_order() -> None:
     told.started(0, 2)
     told.add(ev.Interrupted, 0, 2, "the driver was told to leave")
     told.add(ev.DriverStarted, 1_000_500.0, {})
-    told.add(ev.DeployStarted, 0, 3, "digest")
+    told.add(ev.DeployStarted, 0, 3)
     told.add(ev.Deployed, 0, 3, {}, staged=True)
     told.add(ev.Polled, 0, TrialStatus.RUNNING)
     told.add(ev.Polled, 0, TrialStatus.STAGED)

@@ -325,7 +325,7 @@ asked = st.builds(
     seed=st.none() | st.integers(0, 2**31),
 )
 anything: st.SearchStrategy[Any] = st.one_of(
-    st.builds(ev.DeployStarted, st.just(0.0), small, small, texts),
+    st.builds(ev.DeployStarted, st.just(0.0), small, small),
     st.builds(ev.Deployed, st.just(0.0), small, small, metadata, st.booleans()),
     st.builds(ev.Polled, st.just(0.0), small, st.sampled_from(S)),
     st.builds(ev.Finished, st.just(0.0), small, small, results),
