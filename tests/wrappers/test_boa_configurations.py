@@ -61,7 +61,8 @@ def write(tmp_path, monkeypatch):
 
 
 def run(*words):
-    return CliRunner().invoke(cli, list(words), prog_name="runwright", catch_exceptions=False)
+    wide = {"COLUMNS": "200"}  # sentences are wrapped at the width of the terminal
+    return CliRunner().invoke(cli, list(words), prog_name="runwright", catch_exceptions=False, env=wide)
 
 
 def test_what_hooks_find_in_a_configuration(write, tmp_path):

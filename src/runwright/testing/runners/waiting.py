@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from runwright.testing.runners.work import Work
 
 _SOON = 0.02
-_SPINS = 200
-"""So many returns without news in a tenth of a second are a busy loop."""
+_SPINS = 50
+"""So many returns without news in a fifth of a second are a busy loop, on a machine that has other things to do."""
 
 
 class RunnerWaits(RunnerFixtures):
@@ -42,13 +42,13 @@ class RunnerWaits(RunnerFixtures):
         trial = driver.trial(0, work.point("long"))
         driver.run(trial)
         driver.status(trial)
-        until = driver.clock.now() + 0.1
+        until = driver.clock.now() + 0.2
         returns = 0
         while driver.clock.now() < until:
             driver.wait(until)
             driver.status(trial)
             returns += 1
-        assert returns < _SPINS, f"it returned {returns} times in 0.1 s without news: a busy loop"
+        assert returns < _SPINS, f"it returned {returns} times in 0.2 s without news: a busy loop"
         if traits.simulated:
             assert driver.clock.now() == until, "it jumped beyond the time"
 
