@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runwright.errors import UsageError
+from runwright.wrappers.commands import command_words
 from runwright.wrappers.config import Config
-from runwright.wrappers.script import command_words
 
 if TYPE_CHECKING:
     from runwright.result import Json

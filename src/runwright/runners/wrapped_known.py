@@ -112,7 +112,9 @@ class Known:
 
     def _remember(self, index: int, attempt: int, status: TrialStatus, result: Result) -> None:
         if len(self._over) >= _REMEMBERED and self.attempts is not None:
-            del self._over[next(iter(self._over))]  # it is on disk
+            read = next((other for other in self._over if other not in self.news), None)
+            if read is not None:
+                del self._over[read]  # it is on disk
         self._over[index] = (attempt, status, result)
 
     # On disk.

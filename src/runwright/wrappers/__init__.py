@@ -1,7 +1,7 @@
 """What a wrapped job does, in any language: the hooks of a wrapper, and a wrapper around scripts.
 
 - `base`: the hooks. `script`: a wrapper around up to four commands. `view`: a trial as hooks see it.
-- `job`, `names`, `steps`: what is executed; `steps` is the program that executes several commands.
+- `commands`, `job`, `names`, `steps`: what is executed; `steps` is the program that executes several commands.
 - `outputs`, `smac_line`, `metric_functions`, `fetching`: what scripts give back, and what is made of it.
 - `config`, `layout`, `placing`: BOA's configuration file, its folders, and the files that a trial finds.
 

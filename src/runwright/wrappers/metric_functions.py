@@ -13,7 +13,7 @@ from runwright.measurements import measurement
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runwright.result import Measurement
+    from runwright.result import Json, Measurement
 
 PASS_THROUGH = "pass_through"  # noqa: S105  (no password)
 _NOT_A_NUMBER = ("nan", "na")
@@ -49,6 +49,28 @@ def function_named(name: str | None) -> str:
             "Have your script compute the metric, and leave the function out"
         )
     return found
+
+
+def metric_settings(name: str, what: Any) -> Json:
+    """Return how a metric is computed, whichever way it was said.
+
+    Args:
+        name: The metric.
+        what: The name of a function, or a mapping; None: the script computes the metric itself.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    given = {"function": what} if what is None or isinstance(what, str) else what
+    known = ("function", "arguments", "param_names", "properties")
+    if not isinstance(given, dict) or not given.keys() <= set(known):
+        raise UsageError(f"the metric {name!r} must be the name of a function, or a mapping of {', '.join(known)}")
+    return {
+        "function": function_named(given.get("function")),
+        "arguments": dict(given.get("arguments") or {}),
+        "param_names": list(given.get("param_names") or ()),
+        "properties": given.get("properties"),
+    }
 
 
 def compute(name: str, function: str, given: Any) -> Measurement:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +10,13 @@ from runwright.errors import UsageError
 from runwright.status import FailureKind, TrialStatus
 from runwright.wrappers import smac_line
 from runwright.wrappers.base import BaseWrapper, PathLike
-from runwright.wrappers.job import Job, Step, protect
+from runwright.wrappers.commands import command_words
+from runwright.wrappers.job import Job, Step
 from runwright.wrappers.layout import known_names, write_before
-from runwright.wrappers.metric_functions import function_named
+from runwright.wrappers.metric_functions import metric_settings
 from runwright.wrappers.names import STDOUT
 from runwright.wrappers.outputs import nothing_written, read_data, read_status, tail
-from runwright.wrappers.placing import PLACEHOLDER, Files
+from runwright.wrappers.placing import Files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,8 +104,9 @@ class ScriptWrapper(BaseWrapper):
         elif self.config is not None:
             self.working_dir = self.config.script_options.working_dir
         self.format = _one_of("format", format, FORMATS)
-        self._metrics = {name: _metric(name, what) for name, what in (metrics or {}).items()}
+        self._metrics = {name: metric_settings(name, what) for name, what in (metrics or {}).items()}
         self._files = Files(copy, link, template, self.here)
+        self._steps = self._make_steps()
         self.given |= {
             **{name: _listed(command) for name, command in given.items()},
             "metrics": None if metrics is None else dict(metrics),
@@ -118,7 +118,6 @@ class ScriptWrapper(BaseWrapper):
             "working_dir": None if working_dir is None else str(working_dir),
             "here": None if here is None else str(here),
         }
-        self._steps = self._make_steps()
         if not _is_positive(pause):
             raise UsageError(f"pause must be a positive number of seconds, not {pause!r:.40}")
         self._pause = float(pause)
@@ -196,7 +195,7 @@ class ScriptWrapper(BaseWrapper):
             write_before(folder / "filtered_parameters.json", of_metric)
         data = {
             "parameters": parameters,
-            "trial": describe(trial),
+            "trial": trial.to_json(),
             "trial_index": trial.index,
             "trial_dir": str(folder),
             "filtered_parameters": of_metric,
@@ -209,7 +208,7 @@ class ScriptWrapper(BaseWrapper):
         """Return the commands as a job."""
         job = self.declared_job()
         if self.format != "smac":
-            return replace(job, about=describe(trial))
+            return replace(job, about=trial.to_json())
         step = job.steps[0]
         words = (*step.argv, *smac_line.arguments(trial, trial.parameters))  # type: ignore[arg-type]  # a view of one
         return replace(job, steps=(replace(step, argv=words),))
@@ -257,53 +256,6 @@ class ScriptWrapper(BaseWrapper):
         return read_data(_folder(trial))
 
 
-def command_words(name: str, command: str | Sequence[str]) -> list[str]:
-    """Return the words of a command, with placeholders ``{x}``.
-
-    Args:
-        name: Which command it is, for the error.
-        command: One text with ``{{ x }}``, or words with ``{x}``.
-
-    Raises:
-        UsageError: A quote is not closed, or it is no command.
-    """
-    if not isinstance(command, str):
-        if not command or not all(isinstance(word, str) for word in command):
-            raise UsageError(f"{name} must be a command: one text, or a list of texts, not {command!r:.100}")
-        return list(command)
-    # A placeholder stands for one word or a part of one, whatever spaces are in it or in the value.
-    marks = list(dict.fromkeys(found[0] for found in PLACEHOLDER.finditer(command)))
-    stand_ins = {mark: f"\x00{number}\x00" for number, mark in enumerate(marks)}
-    text = PLACEHOLDER.sub(lambda found: stand_ins[found[0]], command)
-    try:
-        words = protect(shlex.split(text))
-    except ValueError as error:
-        raise UsageError(f"{name}: {command!r:.200} cannot be split into words: {error}") from None
-    if not words:
-        raise UsageError(f"{name} is empty")
-    names = [f"{{{found[1]}}}" for mark in marks if (found := PLACEHOLDER.fullmatch(mark))]
-    return [re.sub(r"\x00(\d+)\x00", lambda found: names[int(found[1])], word) for word in words]
-
-
-def describe(trial: TrialView) -> Json:
-    """Return a trial as JSON, under the names that BOA's scripts know and under ours."""
-    arm = {"name": trial.arm.name, "parameters": trial.parameters}
-    return {
-        "__type": "Trial",
-        "index": trial.index,
-        "status": TrialStatus.RUNNING.name,
-        "arm": arm,
-        "arms": [arm],
-        "generator_run": {"arms": [arm]},
-        "experiment": trial.experiment.name,
-        "trial": trial.index,
-        "attempt": trial.attempt,
-        "instance": trial.instance,
-        "budget": trial.budget,
-        "seed": trial.seed,
-    }
-
-
 def _folder(trial: TrialView) -> Path:
     if trial.trial_dir is None:
         raise UsageError("scripts need a run directory, because they outlive the driver; give directory=...")
@@ -322,17 +274,3 @@ def _one_of(name: str, value: object, known: Sequence[str]) -> str:
     if value not in known:
         raise UsageError(f"{name} must be one of {', '.join(known)}, not {value!r:.40}")
     return str(value)
-
-
-def _metric(name: str, what: Any) -> Json:
-    """Return how a metric is computed, whichever way it was said."""
-    given = {"function": what} if what is None or isinstance(what, str) else what
-    known = ("function", "arguments", "param_names", "properties")
-    if not isinstance(given, dict) or not given.keys() <= set(known):
-        raise UsageError(f"the metric {name!r} must be the name of a function, or a mapping of {', '.join(known)}")
-    return {
-        "function": function_named(given.get("function")),
-        "arguments": dict(given.get("arguments") or {}),
-        "param_names": list(given.get("param_names") or ()),
-        "properties": given.get("properties"),
-    }

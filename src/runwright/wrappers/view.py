@@ -104,6 +104,25 @@ class TrialView:
         """What was proposed; RUNNING before."""
         return TrialStatus.RUNNING if self.proposal is None else self.proposal
 
+    def to_json(self) -> Json:
+        """Return the trial as JSON, under the names that BOA's scripts know and under ours."""
+        arm = {"name": self.arm.name, "parameters": self.parameters}
+        trial = self._trial
+        return {
+            "__type": "Trial",
+            "index": trial.index,
+            "status": TrialStatus.RUNNING.name,
+            "arm": arm,
+            "arms": [arm],
+            "generator_run": {"arms": [arm]},
+            "experiment": trial.experiment.name,
+            "trial": trial.index,
+            "attempt": trial.attempt,
+            "instance": trial.instance,
+            "budget": trial.budget,
+            "seed": trial.seed,
+        }
+
     @property
     def ended(self) -> bool:
         """Whether an end was proposed."""
