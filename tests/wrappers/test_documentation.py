@@ -26,7 +26,7 @@ def programs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     scripts = {
-        "Rscript": 'for last; do :; done; echo "y: 1" | tee "$last/model.json" > "$last/output.yml"',
+        "Rscript": 'for last; do :; done; echo "{\\"y\\": 1}" > "$last/output.json"',
         "python": 'for last; do :; done; echo "{\\"y\\": 2}" > "$last/output.json"',
         "my-model": 'echo "{\\"y\\": $2}" > "$4/summary.json"',
     }

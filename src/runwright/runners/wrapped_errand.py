@@ -83,49 +83,63 @@ class Errand(Generic[T]):
         work: What is called.
         folder: Its current folder, or None for that of the driver.
         log: Where its log goes, and the file.
-        bell: Rings at its end.
+        bell: Rings at its end; None: there is no thread, it is called at once and has ended.
 
     Attributes:
         began: When, in seconds of the monotonic clock.
         error: What it raised, or None.
     """
 
-    def __init__(self, work: Callable[[], T], folder: str | None, log: tuple[HookLog, str | None], bell: Bell) -> None:
+    def __init__(
+        self, work: Callable[[], T], folder: str | None, log: tuple[HookLog, str | None], bell: Bell | None
+    ) -> None:
         self.began = monotonic()
         self.error: BaseException | None = None
         self._value: T | None = None
         self._work = work
         self._folder = folder
         self._log = log
-        self._bell = bell
+        self._thread: threading.Thread | None = None
+        if bell is None:
+            self._call()
+            return
         self._finished = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="runwright-hook", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(bell,), name="runwright-hook", daemon=True)
         self._thread.start()
 
     @property
     def done(self) -> bool:
         """Whether it has ended."""
-        return self._finished.is_set()
+        return self._thread is None or self._finished.is_set()
 
     @property
     def value(self) -> T | None:
         """What it returned; None where it raised."""
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         return self._value
 
     def wait(self, seconds: float) -> None:
         """Wait for its end."""
-        self._finished.wait(max(0.0, seconds))
+        if self._thread is not None:
+            self._finished.wait(max(0.0, seconds))
 
-    def _run(self) -> None:
-        log, file = self._log
+    def _run(self, bell: Bell) -> None:
         try:
-            with _own_folder(self._folder), log.into(file):
-                self._value = self._work()
-        except BaseException as error:  # noqa: BLE001  (whatever a hook raises is that trial's failure)
+            with _own_folder(self._folder):
+                self._call()
+        except BaseException as error:  # noqa: BLE001  (the folder is gone, say: that trial's failure)
             self.error = error
         self._finished.set()
-        self._bell.ring()
+        bell.ring()
+
+    def _call(self) -> None:
+        log, file = self._log
+        try:
+            with log.into(file):
+                self._value = self._work()
+        except Exception as error:  # noqa: BLE001  (whatever a hook raises is that trial's failure)
+            self.error = error
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,11 @@ class Hooks:
         return bool(getattr(self.wrapper, "declares_jobs", False))
 
     @property
+    def quick(self) -> bool:
+        """Whether the hooks do next to nothing, so that they are called without a thread."""
+        return bool(getattr(self.wrapper, "quick", False))
+
+    @property
     def folder(self) -> str | None:
         """The current folder of the hooks; None: that of the driver."""
         options = getattr(self.wrapper, "script_options", None)
@@ -191,6 +197,8 @@ class Hooks:
         try:
             return function(*arguments)
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise  # the user's Ctrl-C, not the hook's
             raise HookError(hook, error) from error
 
 

@@ -97,7 +97,10 @@ class WrappedTrials:
         """Have hooks called for an attempt."""
         journey.stage = stage
         where = (self._log, journey.log_file)
-        journey.errand = Errand(lambda: hooks(journey), self._hooks.folder, where, self.bell)
+        if self._hooks.quick:
+            journey.errand = Errand(lambda: hooks(journey), None, where, None)
+        else:
+            journey.errand = Errand(lambda: hooks(journey), self._hooks.folder, where, self.bell)
 
     @staticmethod
     def _wait_for(journeys: Iterable[Journey]) -> None:

@@ -53,6 +53,11 @@ class Files:
             ("template", _checked("template", template), _fill),
         ]
 
+    @property
+    def any(self) -> bool:
+        """Whether there are files to put."""
+        return any(patterns for _, patterns, _ in self._kinds)
+
     def check(self, known: Iterable[str]) -> None:
         """Look whether everything is there, and whether the templates name nothing unknown.
 

@@ -169,6 +169,12 @@ class ScriptWrapper(BaseWrapper):
                 if name not in experiment.parameters:
                     raise UsageError(f"param_names of the metric {metric!r} has {name!r:.60}, which is no parameter")
 
+    @property
+    def quick(self) -> bool:
+        """Whether its hooks are those of this class and put no files anywhere, so that they need no thread."""
+        own = all(getattr(type(self), hook) is getattr(ScriptWrapper, hook) for hook in COMMANDS)
+        return own and not self._files.any
+
     def declared_job(self) -> Job:
         """Return the job that every trial runs; of the format smac without the arguments."""
         return Job(self._steps, None if self.working_dir is None else str(self.working_dir), {}, self._pause)
