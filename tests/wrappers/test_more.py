@@ -154,9 +154,7 @@ def write(tmp_path, monkeypatch):
         path.write_text(FILE.format(evaluate=evaluate, runner=runner))
         return path
 
-    before = list(sys.path)
     yield write
-    sys.path[:] = before
     sys.modules.pop("wrap", None)
 
 
