@@ -36,15 +36,15 @@ def simulated():
     return SimulatedBackendRunner(machine, evaluation_function=no_op)
 
 
-def scheduler(runner, *, durable: bool):
+def scheduler(runner, *, durable: bool, sync=None):
     folder = tempfile.mkdtemp(prefix="runwright-benchmark-") if durable else None
-    return rw.Scheduler(EXPERIMENT, RandomOptimizer(seed=1), runner, directory=folder)
+    return rw.Scheduler(EXPERIMENT, RandomOptimizer(seed=1), runner, directory=folder, sync=sync)
 
 
-def throughput(name: str, make, *, durable: bool, trials: int, repeat: int) -> None:
+def throughput(name: str, make, *, durable: bool, trials: int, repeat: int, sync=None) -> None:
     cpu, wall = [], []
     for _ in range(repeat):
-        with scheduler(make(), durable=durable) as driver:
+        with scheduler(make(), durable=durable, sync=sync) as driver:
             gc.collect()
             began_cpu, began = time.process_time(), time.perf_counter()
             driver.run(trials=trials)
@@ -97,6 +97,7 @@ def main() -> None:
     common = {"trials": options.trials, "repeat": options.repeat}
     throughput("in process, in memory", local, durable=False, **common)
     throughput("in process, SQLite NORMAL", local, durable=True, **common)
+    throughput("in process, SQLite FULL", local, durable=True, sync="full", trials=options.trials // 10, repeat=3)
     throughput("simulated time, in memory", simulated, durable=False, **common)
     flatness("in process, SQLite NORMAL", local, durable=True, trials=options.long)
     flatness("simulated time, in memory", simulated, durable=False, trials=options.long)

@@ -101,6 +101,7 @@ class _Run:
                 directory=self.directory,
                 policy=policy,
                 enqueue=self.setup.enqueue,
+                sync=self.setup.sync,
             )
             stack.callback(scheduler.close)
             before = scheduler.state.ended

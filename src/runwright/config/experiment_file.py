@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
@@ -85,6 +85,11 @@ class ExperimentFile:
     def directory(self) -> Path:
         """The run directory: what the file says, or ``runs/<name>`` beside it."""
         return self.here / (self._part.directory or f"runs/{self.name}")
+
+    @property
+    def sync(self) -> Literal["full", "normal"] | None:
+        """What the journal survives; None: the runner's kind."""
+        return self._part.sync
 
     def experiment(self) -> Experiment:
         """Return the experiment."""

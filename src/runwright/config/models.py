@@ -185,6 +185,7 @@ class FilePart(_Part):
     name: str
     seed: Seed = 0
     directory: Annotated[str, Field(min_length=1)] | None = None
+    sync: Literal["full", "normal"] | None = None
     parameters: dict[str, ParameterPart]
     objectives: dict[str, Literal["minimize", "maximize"]]
     evaluate: EvaluatePart

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runwright.experiment import Experiment
     from runwright.journal import Journal
     from runwright.loop.claims import Collected
+    from runwright.loop.session import Sync
     from runwright.runner import Limits, Runner
     from runwright.state import State
     from runwright.submission import Cost
@@ -54,6 +55,7 @@ class TrialQueue(AbstractRunner):
         limits: See `Policy`.
         clock: Time; the runner's kind of time where not given.
         journal: Where events go; ``DIR/journal.sqlite`` or memory where not given.
+        sync: See `Scheduler`.
 
     Raises:
         UsageError: The parts do not fit together; nothing was started.
@@ -76,6 +78,7 @@ class TrialQueue(AbstractRunner):
         limits: Limits | None = None,
         clock: Clock | None = None,
         journal: Journal | None = None,
+        sync: Sync | None = None,
     ) -> None:
         super().__init__(scenario, list(required_arguments or ()))
         experiment = experiment or self._open_experiment(runner)
@@ -93,7 +96,7 @@ class TrialQueue(AbstractRunner):
         self._collector = Collector()
         self._closed = False
         self._session = Session(
-            experiment, self._collector, runner, policy, directory=directory, clock=clock, journal=journal
+            experiment, self._collector, runner, policy, directory=directory, clock=clock, journal=journal, sync=sync
         )
         try:
             self._begin()

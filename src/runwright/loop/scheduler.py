@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runwright.clock import Clock
     from runwright.experiment import Experiment
     from runwright.journal import Journal
+    from runwright.loop.session import Sync
     from runwright.optimizer import Optimizer
     from runwright.result import Json
     from runwright.runner import Limits, Runner
@@ -40,6 +41,9 @@ class Scheduler:
         enqueue: Points that are tried first.
         clock: Time; the runner's kind of time where not given.
         journal: Where events go; ``DIR/journal.sqlite`` or memory where not given.
+        sync: When an event counts as kept: ``full``: it survives a power cut; ``normal``: it survives the death of this
+            process, and a power cut may cost the last ones. Where not given, ``full`` for runners whose trials outlive
+            the driver, and else ``normal``; ``docs/journal.md`` has what each costs.
         trials: See `Policy`.
         parallel: See `Policy`.
         retries: See `Policy`.
@@ -63,6 +67,7 @@ class Scheduler:
         enqueue: Sequence[Mapping[str, object]] = (),
         clock: Clock | None = None,
         journal: Journal | None = None,
+        sync: Sync | None = None,
         trials: int | None = None,
         parallel: int | None = None,
         retries: int | None = None,
@@ -95,6 +100,7 @@ class Scheduler:
             directory=directory,
             clock=clock,
             journal=journal,
+            sync=sync,
             on_commit=self._heard,
         )
         self.experiment = self._session.experiment

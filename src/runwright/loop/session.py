@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from runwright import events as ev
 from runwright import mailbox
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from runwright.result import Json
     from runwright.runner import Runner
 
+Sync: TypeAlias = Literal["full", "normal"]
 LOOK_FOR_REQUESTS_EVERY = 1.0
 """Seconds between two looks into the mailbox where no wake-up came (a file system without named pipes)."""
 DEFINITION_ROW = 1
@@ -52,6 +53,7 @@ class Session:
         directory: Run directory, made where it does not exist; None: everything stays in memory.
         clock: Time; the runner's kind of time where not given.
         journal: Where events go; ``DIR/journal.sqlite`` or memory where not given.
+        sync: See `Scheduler`.
         on_commit: Called with the events of each commit.
 
     Attributes:
@@ -75,6 +77,7 @@ class Session:
         directory: Path | str | None = None,
         clock: Clock | None = None,
         journal: Journal | None = None,
+        sync: Sync | None = None,
         on_commit: Callable[[Sequence[ev.Event]], None] | None = None,
     ) -> None:
         self.experiment = experiment
@@ -89,8 +92,9 @@ class Session:
         self._closed = False
         self._next_look = 0.0
         try:
+            check_sync(sync, directory, journal)
             self._take_directory()
-            self.journal = self._open_journal() if journal is None else journal
+            self.journal = self._open_journal(sync) if journal is None else journal
             self._go_on(optimizer, policy, on_commit)
         except BaseException:
             self.close()
@@ -107,11 +111,14 @@ class Session:
             raise UsageError(f"{self._directory}: cannot be made ({error.strerror})") from None
         self._lock = DirectoryLock(self._directory)
 
-    def _open_journal(self) -> Journal:
-        sync: Literal["FULL", "NORMAL"] = "FULL" if self.runner.traits.survives_driver else "NORMAL"
-        self._own_journal = (
-            MemoryJournal() if self._directory is None else SqliteJournal(self._directory / JOURNAL, synchronous=sync)
-        )
+    def _open_journal(self, sync: Sync | None) -> Journal:
+        if self._directory is None:
+            self._own_journal = MemoryJournal()
+        else:
+            # A transaction whose effect outlives the machine's fall must outlive it too.
+            full = sync == "full" if sync else self.runner.traits.survives_driver
+            path = self._directory / JOURNAL
+            self._own_journal = SqliteJournal(path, synchronous="FULL" if full else "NORMAL")
         return self._own_journal
 
     def _go_on(
@@ -253,6 +260,20 @@ class Session:
             self._waker.close()
         if self._lock is not None:
             self._lock.release()
+
+
+def check_sync(sync: Sync | None, directory: Path | str | None, journal: Journal | None) -> None:
+    """Refuse a setting of the journal that has no meaning.
+
+    Raises:
+        UsageError: It is none, or there is no journal on disk that it could be about.
+    """
+    if sync is None:
+        return
+    if sync not in ("full", "normal"):
+        raise UsageError(f"sync is 'full' (an event survives a power cut) or 'normal', not {sync!r:.60}")
+    if directory is None or journal is not None:
+        raise UsageError("sync is about the journal of a run directory: give directory=..., and no journal of your own")
 
 
 def differences(was: Any, now: Any, where: str) -> list[str]:
