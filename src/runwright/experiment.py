@@ -26,7 +26,7 @@ ParameterValue: TypeAlias = "float | int | str | bool"
 
 def stable_seed(*parts: object) -> int:
     """Make a seed of 63 bits from text, numbers and their order; the same on every machine and in every process."""
-    text = "\x1f".join([str(part) for part in parts])
+    text = "\x1f".join(map(str, parts))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 

@@ -35,9 +35,9 @@ def check_seed(seed: object, what: str) -> int:
     return seed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Suggestion:
-    """A point to evaluate.
+    """A point to evaluate. Never changed; not frozen because that costs three times as much to make, every trial.
 
     Attributes:
         parameters: Parameter name to value.
@@ -52,9 +52,9 @@ class Suggestion:
     seed: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Observation:
-    """How a trial ended.
+    """How a trial ended. Never changed; not frozen because that costs three times as much to make, every trial.
 
     Attributes:
         trial: Index of the trial.
@@ -62,6 +62,8 @@ class Observation:
         status: COMPLETED, FAILED, ABANDONED, EARLY_STOPPED or STALE.
         metrics: Metric name to ``(mean, sem)``; empty unless something was measured.
         failure: Why it failed, or None.
+        penalty: Objective to the number that a FAILED trial is to be learned with, where the user has set one; None:
+            what it is worth is the optimizer's decision.
     """
 
     trial: int
@@ -72,6 +74,14 @@ class Observation:
     instance: str | None = None
     budget: float | None = None
     seed: int | None = None
+    penalty: dict[str, float] | None = None
+
+    @property
+    def values(self) -> dict[str, float]:
+        """What there is to learn: the means of a COMPLETED trial, or the penalty of a FAILED one; else nothing."""
+        if self.status is TrialStatus.COMPLETED:
+            return {name: mean for name, (mean, _) in self.metrics.items()}
+        return dict(self.penalty or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +155,8 @@ class Optimizer(Protocol):
         """Learn how a trial ended, one that was asked or attached before.
 
         A trial that a user had tried again is told again: what is told last holds. No measurement is told but that of
-        a COMPLETED trial, and what any other end is worth is the optimizer's decision.
+        a COMPLETED trial. A FAILED one may have a penalty: it is learned as if that had been measured
+        (`Observation.values` has both). What any other end is worth is the optimizer's decision.
         """
         ...
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from runwright.errors import InvalidResultError
 from runwright.status import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 Json: TypeAlias = dict[str, Any]
 """A JSON object."""
@@ -143,7 +143,7 @@ class Result:
 _MEASURED = ("seconds", "cpu_seconds", "peak_memory", "started", "ended", "additional_info")
 
 
-def check_objectives(result: Result, objectives: Iterable[str], arms: Iterable[str]) -> None:
+def check_objectives(result: Result, objectives: Collection[str], arms: Iterable[str]) -> None:
     """Check that each arm measured each objective with a finite number.
 
     Args:
@@ -154,17 +154,16 @@ def check_objectives(result: Result, objectives: Iterable[str], arms: Iterable[s
     Raises:
         InvalidResultError: A sentence that names the metric.
     """
-    wanted = tuple(objectives)
     for arm in arms:
         metrics = result.arms.get(arm)
         if metrics is None:
-            if not wanted:
+            if not objectives:
                 continue
             raise InvalidResultError(f"nothing was measured for arm {arm!r}")
-        for name in wanted:
+        for name in objectives:
             if name not in metrics:
                 found = ", ".join(repr(key) for key in list(metrics)[:5]) or "nothing"
                 raise InvalidResultError(f"the objective {name!r} is missing; the evaluation returned {found}")
         for name, (mean, sem) in metrics.items():
-            if not math.isfinite(mean) or (sem is not None and not math.isfinite(sem)):
-                raise InvalidResultError(f"the metric {name!r} is {mean if not math.isfinite(mean) else sem}")
+            if not isfinite(mean) or (sem is not None and not isfinite(sem)):
+                raise InvalidResultError(f"the metric {name!r} is {mean if not isfinite(mean) else sem}")

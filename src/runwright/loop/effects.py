@@ -56,16 +56,17 @@ class Effects:
         waiting = len(self._still(self.to_deploy)) if self.to_deploy else 0
         return len(self.unresolved) + waiting
 
-    def _still(self, indices: Iterable[int]) -> list[int]:
+    def _still(self, indices: Iterable[int]) -> list[BaseTrial]:
         """Return those that are live: an attempt of a turn that was cut short may have been recorded as dead."""
-        return [index for index in indices if index in self._state.staged or index in self._state.running]
+        state = self._state
+        return [state.trials[index] for index in indices if index in state.staged or index in state.running]
 
     def act(self) -> None:
         """Stop what is to be stopped, then deploy."""
         if self.to_stop:
             self._stop()
         if self.to_deploy:
-            self._deploy([self._state.trials[index] for index in self._still(self.to_deploy)])
+            self._deploy(self._still(self.to_deploy))
             self.to_deploy.clear()
 
     def _stop(self) -> None:

@@ -88,9 +88,10 @@ class Engine:
             for verdict in decide.verdicts(self.state, self.policy, now):
                 recorder.record(verdict)
         self._tell(now)
-        end = decide.ending(self.state, self.policy, now, exhausted=self.exhausted, staying=self.staying)
-        if end is not None:
-            recorder.record(end)
+        if self.state.stop_reason is None:
+            end = decide.ending(self.state, self.policy, now, exhausted=self.exhausted, staying=self.staying)
+            if end is not None:
+                recorder.record(end)
         deployments = self._propose(now)
         if self._timeout is not None:
             for stop in decide.timeouts(self.state, self._timeout, now):
@@ -113,18 +114,18 @@ class Engine:
             self._changed = None if outages else set()
             return  # the next turn has something to decide already
         deadline = decide.next_deadline(state, self.policy, self._timeout, self._turned)
-        times = [time for time in (until, deadline) if time is not None]
+        until = _earlier(until, deadline)
         now = self.clock.now()
         if outages:
-            times.append(now + min(5.0, ASK_AGAIN_AFTER * 2.0 ** min(outages, 10)))
+            until = _earlier(until, now + min(5.0, ASK_AGAIN_AFTER * 2.0 ** min(outages, 10)))
         if not self._simulated:
             if self.recorder.pending:
-                times.append(now + FLUSH_AFTER)
+                until = _earlier(until, now + FLUSH_AFTER)
             if self._effects.unsettled:
-                times.append(now + ASK_AGAIN_AFTER)
+                until = _earlier(until, now + ASK_AGAIN_AFTER)
             if state.live:
-                times.append(self._next_full_poll)
-        self._changed = self._runner.wait(min(times, default=None), self._waker)
+                until = _earlier(until, self._next_full_poll)
+        self._changed = self._runner.wait(until, self._waker)
         if outages or (not self._simulated and self.clock.now() >= self._next_full_poll):
             self._changed = None
 
@@ -274,3 +275,8 @@ class Engine:
         for trial in self.state.live_trials():
             if trial.index not in self.state.detached:
                 self.recorder.record(ev.Detached(self.clock.now(), trial.index, trial.attempt))
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    """Return the earlier of two times, of which None is never."""
+    return other if one is None or (other is not None and other < one) else one

@@ -125,9 +125,9 @@ class Observer:
         """Return the result, or the failure that it is no result."""
         if not self._runner.traits.measures:
             return result
-        objectives = trial.experiment.objectives
+        objectives, arms = trial.experiment.objectives, trial.arms
         try:
-            check_objectives(result, objectives, [arm.name for arm in trial.arms])
+            check_objectives(result, objectives, (arms[0].name,) if len(arms) == 1 else [arm.name for arm in arms])
         except InvalidResultError as error:
             return replace(result, arms={}, failure=Failure(FailureKind.INVALID_RESULT, str(error)))
         for metrics in result.arms.values():

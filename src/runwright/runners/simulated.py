@@ -14,7 +14,7 @@ from runwright.simulation.runtimes import uniform_runtime
 from runwright.status import AttemptOutcome, TrialStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from runwright.clock import Waker
     from runwright.result import EvaluationFunction, Result
@@ -39,12 +39,13 @@ def sample_runtime_unif(trial: BaseTrial, low: float = 1.0, high: float = 5.0) -
 
 @dataclass(slots=True)
 class _Deployed:
-    """An attempt on the machine, and the point that it evaluates."""
+    """An attempt on the machine, and what came of it once somebody has asked."""
 
     trial: BaseTrial
     attempt: int
-    point: tuple[object, ...]
+    simulated: SimTrial
     metadata: dict[str, float]
+    result: Result | None = None
 
 
 class SimulatedBackendRunner(Runner):
@@ -73,7 +74,7 @@ class SimulatedBackendRunner(Runner):
         self.evaluation_function = evaluation_function
         self.traits = Traits(stops=True, batches=True, measures=evaluation_function is not None, simulated=True)
         self._deployed: dict[int, _Deployed] = {}
-        self._results = SimulatedResults(evaluation_function)
+        self._measure = SimulatedResults(evaluation_function)
         self._news: dict[int, None] = {}
 
     def open(self, context: RunContext) -> None:
@@ -87,7 +88,7 @@ class SimulatedBackendRunner(Runner):
                 called with the parameters of the experiment.
         """
         super().open(context)
-        self._results.prepare(context.experiment)
+        self._measure.prepare(context.experiment)
         self._let_go()
         clock = context.clock
         self.traits = replace(self.traits, simulated=isinstance(clock, VirtualClock))
@@ -115,19 +116,17 @@ class SimulatedBackendRunner(Runner):
             SubmitError: The same attempt was deployed with other parameters.
         """
         index = trial.index
-        point = (trial.arms, trial.instance, trial.budget, trial.seed)
         known = self._known(trial)
         if known is not None:
-            if known.point != point:
+            if not _same_point(known.trial, trial):
                 raise SubmitError(f"trial {index}: attempt {trial.attempt} was already deployed with other parameters")
             return known.metadata
         runtime = self.sample_runtime_func(trial)
         simulated = self.simulator.run_trial(index, runtime, attempt=_luck(trial))
-        self._results.forget(index)
-        if (simulated.status is TrialStatus.STAGED) != self.staging_required:
+        if (simulated.phase.status is TrialStatus.STAGED) != self.staging_required:
             self._news[index] = None  # the scheduler takes it to be elsewhere
         metadata = {"runtime": float(runtime)}
-        self._deployed[index] = _Deployed(trial, trial.attempt, point, metadata)
+        self._deployed[index] = _Deployed(trial, trial.attempt, simulated, metadata)
         return metadata
 
     @property
@@ -150,10 +149,10 @@ class SimulatedBackendRunner(Runner):
         found: dict[TrialStatus, set[int]] = {}
         for trial in trials:
             self._news.pop(trial.index, None)
-            simulated = self._find(trial)
-            if simulated is not None:
-                status = simulated.status
-                if status is TrialStatus.COMPLETED and self._results.of(trial, simulated).failure is not None:
+            known = self._known(trial)
+            if known is not None:
+                status = known.simulated.phase.status
+                if status is TrialStatus.COMPLETED and self._result(known).failure is not None:
                     status = TrialStatus.FAILED  # the machine has done its part, the evaluation has not
                 found.setdefault(status, set()).add(trial.index)
         return found
@@ -167,10 +166,10 @@ class SimulatedBackendRunner(Runner):
         Raises:
             ContractError: It has not, or was not deployed here.
         """
-        simulated = self._find(trial)
-        if simulated is None or simulated.phase.live:
+        known = self._known(trial)
+        if known is None or known.simulated.phase.live:
             raise ContractError(f"trial {trial.index}: attempt {trial.attempt} has not ended on the simulated machine")
-        return self._results.of(trial, simulated)
+        return self._result(known)
 
     def stop(self, trial: BaseTrial, reason: str | None = None) -> dict[str, Any]:
         """Stop a trial on the machine; what it has run, it has run.
@@ -182,7 +181,7 @@ class SimulatedBackendRunner(Runner):
         Returns:
             ``{"reason": reason}``, or ``{}`` without a reason.
         """
-        if self._find(trial) is not None:
+        if self._known(trial) is not None:
             self.simulator.stop_trial(trial.index)
         return {} if reason is None else {"reason": reason}
 
@@ -201,9 +200,11 @@ class SimulatedBackendRunner(Runner):
             UsageError: Virtual time has nothing to wait for.
         """
         clock, simulator = self.context.clock, self.simulator
-        news = self._unread(simulator.take_news())
-        if news:
-            return news
+        changed = simulator.take_news()
+        if changed or self._news:
+            news = self._unread(changed)
+            if news:
+                return news
         due = simulator.next_event()
         if not isinstance(clock, VirtualClock):
             if due is not None:
@@ -279,17 +280,24 @@ class SimulatedBackendRunner(Runner):
     def _known(self, trial: BaseTrial) -> _Deployed | None:
         """Return what was deployed as the trial's current attempt."""
         known = self._deployed.get(trial.index)
-        if known is None or known.attempt != trial.attempt or known.trial.experiment.name != trial.experiment.name:
+        if known is None or known.attempt != trial.attempt:
+            return None
+        if known.trial is not trial and known.trial.experiment.name != trial.experiment.name:
             return None
         return known
 
-    def _find(self, trial: BaseTrial) -> SimTrial | None:
-        """Return what the machine knows of the trial's current attempt."""
-        return None if self._known(trial) is None else self.simulator.get_sim_trial_by_index(trial.index)
+    def _result(self, known: _Deployed) -> Result:
+        """Return the result of an ended attempt; it is evaluated when it is first asked for."""
+        result = known.result
+        if result is None:
+            result = known.result = self._measure(known.trial, known.simulated)
+        return result
 
-    def _unread(self, changed: Iterable[int]) -> set[int]:
+    def _unread(self, changed: Sequence[int]) -> set[int]:
         """Take in what changed, and return what nobody has polled since it did."""
         news, deployed = self._news, self._deployed
+        if not (news or changed):
+            return set()
         if news:  # once its end is recorded nobody will poll an attempt any more
             for index in [index for index in news if _is_over(deployed[index].trial)]:
                 del news[index]
@@ -303,9 +311,17 @@ class SimulatedBackendRunner(Runner):
         for index in self._deployed:
             self.simulator.stop_trial(index, at_once=True)
         self._deployed.clear()
-        self._results.forget()
         self._news.clear()
         self.simulator.take_news()
+
+
+def _same_point(one: BaseTrial, other: BaseTrial) -> bool:
+    return one is other or (one.arms, one.instance, one.budget, one.seed) == (
+        other.arms,
+        other.instance,
+        other.budget,
+        other.seed,
+    )
 
 
 def _is_over(trial: BaseTrial) -> bool:

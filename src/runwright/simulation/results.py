@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SimulatedResults:
-    """Results of ended attempts, each evaluated when it is first asked for.
+    """Gives ended attempts their results.
 
     Args:
         function: Gives a completed trial its metrics; None: nothing is measured.
@@ -24,7 +24,6 @@ class SimulatedResults:
 
     def __init__(self, function: EvaluationFunction | None) -> None:
         self._evaluation = None if function is None else Evaluation(function)
-        self._results: dict[int, Result] = {}
 
     def prepare(self, experiment: Experiment) -> None:
         """Find out how the function is called.
@@ -35,37 +34,26 @@ class SimulatedResults:
         if self._evaluation is not None:
             self._evaluation.prepare(experiment)
 
-    def of(self, trial: BaseTrial, simulated: SimTrial) -> Result:
-        """Return the result of an ended attempt.
+    def __call__(self, trial: BaseTrial, simulated: SimTrial) -> Result:
+        """Return the result of an ended attempt; a completed one is evaluated.
 
         Args:
             trial: The trial.
             simulated: The attempt on the machine.
         """
-        result = self._results.get(trial.index)
-        if result is None:
-            result = self._results[trial.index] = self._measure(trial, simulated)
-        return result
-
-    def forget(self, trial: int | None = None) -> None:
-        """Forget the result of a trial, or all."""
-        if trial is None:
-            self._results.clear()
-        else:
-            self._results.pop(trial, None)
-
-    def _measure(self, trial: BaseTrial, simulated: SimTrial) -> Result:
-        ended = simulated.sim_completed_time or 0.0
-        began = ended if simulated.sim_start_time is None else simulated.sim_start_time
-        result = Result()
-        if simulated.status is TrialStatus.FAILED:
+        status = simulated.phase.status
+        if status is TrialStatus.COMPLETED and self._evaluation is not None:
+            result = self._evaluation.unmeasured(trial)
+        elif status is TrialStatus.FAILED:
             fate = simulated.fate
             assert fate is not None, "who fails has a fate"
-            result.failure = Failure(fate.failure or FailureKind.CRASHED, fate.message)
-        elif simulated.status is TrialStatus.COMPLETED and self._evaluation is not None:
-            result = self._evaluation.unmeasured(trial)
+            result = Result(failure=Failure(fate.failure or FailureKind.CRASHED, fate.message))
+        else:
+            result = Result()
         # What the function itself costs is no part of simulated time.
-        result.seconds, result.started, result.ended = ended - began, began, ended
+        result.ended = ended = simulated.sim_completed_time or 0.0
+        result.started = began = ended if simulated.sim_start_time is None else simulated.sim_start_time
+        result.seconds = ended - began
         result.cpu_seconds = result.peak_memory = None
         if simulated.restarts:
             result.additional_info = {**(result.additional_info or {}), "preemptions": simulated.restarts}
