@@ -33,14 +33,17 @@ class Limits:
     Attributes:
         timeout: Wall seconds, from the start of its execution.
         memory: Bytes, of the whole process tree, shared pages counted once.
-        output: Bytes kept of each of stdout and stderr; what is beyond is cut, counted and said.
+        output: Bytes that it may write to stdout and stderr and give back as result, together.
         grace: Seconds between the polite signal and the final one.
+        log: Bytes kept of the beginning of each of stdout and stderr; beyond it the end is kept too (64 KiB, at most
+            half as much), what is between is counted, and the log says so. It ends nothing.
     """
 
     timeout: float | None = None
     memory: int | None = None
-    output: int | None = 256 * 2**20
+    output: int | None = None
     grace: float = 2.0
+    log: int | None = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True)

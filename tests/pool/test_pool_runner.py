@@ -223,7 +223,10 @@ def test_the_time_limit_is_of_each_trial(drive, tmp_path):
         assert d.evaluate(index, 0.25, instance=str(tmp_path)).failure is None
     failure = d.evaluate(3, 1.0, instance=str(tmp_path)).failure
     assert failure.kind is FailureKind.TIMEOUT
-    assert failure.message == "it ran longer than 1 s and was ended"
+    assert failure.message.startswith("it was ended after 1.")
+    assert (
+        "; the time limit is 1 s; it did not obey SIGTERM and was killed after its grace of 0.05 s" in failure.message
+    )
     assert d.results[3][1].seconds >= 0.9
     assert d.evaluate(4, 0.25, instance=str(tmp_path)).failure is None
 
@@ -232,6 +235,7 @@ def test_the_memory_limit(drive):
     d = drive("hog", limits={"memory": 300 * 2**20})
     result = d.evaluate(0, 1.0)
     assert result.failure.kind is FailureKind.MEMORYOUT
+    assert result.failure.message.endswith("the memory limit is 300 MiB")
     assert result.peak_memory > 300 * 2**20
     assert d.evaluate(1, 0.25).failure is None
 
@@ -367,4 +371,4 @@ def test_saved_and_built_again():
     assert runner != object()
     assert runner.poll_available_capacity() == 3
     assert PoolRunner("m:f").poll_available_capacity() == len(os.sched_getaffinity(0))
-    assert runner.traits.enforces == {"timeout", "memory"}
+    assert runner.traits.enforces == {"timeout", "memory", "output"}

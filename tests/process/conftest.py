@@ -79,7 +79,8 @@ class Bench:
             "stderr": str(work / "stderr.log"),
             "timeout": None,
             "memory": None,
-            "output": 1_000_000,
+            "output": None,
+            "log": 1_000_000,
             "grace": 0.3,
             **changes,
         }

@@ -36,7 +36,8 @@ def test_a_live_attempt_is_adopted_and_stopped(bench):
     found = restart_rule(request["control"])
     assert isinstance(found, Adopted)
     assert found.process.pid == answer["pid"] == found.started["pid"]
-    assert found.started["limits"] == {"timeout": None, "memory": None, "output": 1_000_000, "grace": 0.3}
+    limits = {"timeout": None, "memory": None, "output": None, "log": 1_000_000, "grace": 0.3}
+    assert found.started["limits"] == limits
     for _ in range(3):
         found.process.terminate()
     assert bench.record(request)["reason"] == "stop"

@@ -194,10 +194,12 @@ def test_named_groups_are_metrics(driver, script, metrics, message):
 
 def test_a_log_that_was_cut_gives_no_result(driver):
     result = {"from": "stdout", "pattern": r"y=(\S+)"}
-    runner = driver.open(sh("echo y=1; yes | head -c 1000; echo y=2"), result=result, limits=Limits(output=100))
+    runner = driver.open(sh("echo y=1; yes | head -c 1000; echo y=2"), result=result, limits=Limits(log=100))
     failure = driver.result(runner, driver.trial()).failure
     assert failure.kind.value == "output_limit"
-    assert failure.message == "908 bytes of stdout were cut, and the result is read from there"
+    assert failure.message == (
+        "860 bytes of stdout were cut, and the result is read from there; raise the limit of the log"
+    )
 
 
 def test_limits_are_failures_that_say_what_the_limit_was(driver):

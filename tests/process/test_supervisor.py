@@ -218,26 +218,36 @@ def test_shared_pages_are_counted_once(bench):
 
 
 def test_output_is_cut_counted_and_said(bench):
-    request = bench.request("yes | head -c 300000; echo short >&2", output=1000)
+    request = bench.request("yes | head -c 300000; echo done; echo short >&2", log=1000)
     bench.launch(request)
     record = bench.record(request)
     assert record["code"] == 0
-    assert record["stdout"] == {"seen": 300_000, "cut": 299_000}
+    assert record["stdout"] == {"seen": 300_005, "cut": 298_506}
     assert record["stderr"] == {"seen": 6, "cut": 0}
     assert bench.text(request) == (
-        "y\n" * 500 + "\n[runwright: 299000 bytes of output were cut: beyond the limit of 1000 bytes]\n"
+        "y\n" * 500
+        + "\n[runwright: 298506 bytes of output were cut here: beyond the first 1000 bytes]\n"
+        + "y\n" * 247
+        + "done\n"
     )
     assert bench.text(request, "stderr") == "short\n"
 
 
-@pytest.mark.parametrize("output", [None, 1000])
-def test_both_streams_may_share_a_file_that_is_appended_to(bench, folder, output):
+def test_an_output_a_little_longer_than_its_log_is_kept(bench):
+    request = bench.request("yes | head -c 1400", log=1000)
+    bench.launch(request)
+    assert bench.record(request)["stdout"] == {"seen": 1400, "cut": 0}
+    assert bench.text(request) == "y\n" * 700
+
+
+@pytest.mark.parametrize("kept", [None, 1000])
+def test_both_streams_may_share_a_file_that_is_appended_to(bench, folder, kept):
     log = folder / "log"
     log.write_text("before\n")
-    record = bench.run("echo out; echo err >&2", stdout=str(log), stderr=str(log), output=output)
+    record = bench.run("echo out; echo err >&2", stdout=str(log), stderr=str(log), log=kept)
     assert record["code"] == 0
     assert log.read_text() == "before\nout\nerr\n"
-    assert ("stdout" in record) == (output is not None)
+    assert ("stdout" in record) == (kept is not None)
 
 
 def test_a_stream_without_a_file_is_thrown_away(bench):
@@ -302,10 +312,10 @@ def test_a_channel_is_handed_over_and_its_end_ends_the_tree(bench, channel, gone
 @pytest.mark.parametrize(
     ("says", "reason"),
     [
-        ("begin 0.2 0", "timeout"),
-        ("begin 0 100000", "memory"),
-        ("begin 60 0\\nend\\nbegin 0 0", None),
-        ("nonsense\\nbegin x y", None),
+        ("begin 0.2 0 0", "timeout"),
+        ("begin 0 100000 0", "memory"),
+        ("begin 60 0 0\\nend\\nbegin 0 0 0", None),
+        ("nonsense\\nbegin x y z", None),
     ],
 )
 @pytest.mark.slow

@@ -213,8 +213,8 @@ evaluate: {command: [./sim.sh]}
 
 
 def test_output_without_a_limit(write):
-    setup = load(write(SMALL + "limits: {output: unlimited}\n"))
-    assert setup.policy().limits.output is None
+    setup = load(write(SMALL + "limits: {output: unlimited, log: unlimited}\n"))
+    assert (setup.policy().limits.output, setup.policy().limits.log) == (None, None)
 
 
 def test_a_run_from_a_file(write, tmp_path):

@@ -362,11 +362,17 @@ CASES = {
         9,
         "the local runner cannot enforce a memory limit; pool and process can",
     ),
-    "output limit in the pool": (
-        (LIMITS, "{output: 1 MB}"),
+    "output limit in this process": (
+        (POOL, "{type: local}", LIMITS, "{output: 1 MB}"),
         "limits.output",
         9,
-        "the pool runner cannot enforce a limit of the output; process can",
+        "the local runner cannot enforce a limit of the output; pool and process can",
+    ),
+    "limit of the log in this process": (
+        (POOL, "{type: local}", LIMITS, "{log: 1 MB}"),
+        "limits.log",
+        9,
+        "the local runner cannot enforce a limit of the log; pool and process can",
     ),
     "grace in this process": ((POOL, "{type: local}", LIMITS, "{grace: 1}"), "limits.grace", 9, "cannot stop a trial"),
     # the rest

@@ -51,5 +51,5 @@ def test_the_journal_can_hold_it():
         "failure_rate": 0.5,
         "failure_rate_after": 5,
         "seconds": None,
-        "limits": {"timeout": 2.0, "memory": 2**30, "output": 256 * 2**20, "grace": 2.0},
+        "limits": {"timeout": 2.0, "memory": 2**30, "output": None, "grace": 2.0, "log": 256 * 2**20},
     }

@@ -30,8 +30,10 @@ def worker(**fields):
         ({"sendings": 3}, {"began_at": None}, None, False),
         ({}, {}, None, False),
         ({}, {}, {"reason": None, "ended": 100.1}, False),
-        ({}, {}, {"reason": "timeout", "ended": 110.0}, False),
-        ({}, {}, {"reason": "timeout", "ended": 100.1}, True),
+        ({}, {}, {"reason": "timeout", "asked": 110.0}, False),
+        ({}, {}, {"reason": "timeout", "asked": 100.1}, True),
+        ({}, {}, {"reason": "memory", "asked": 100.1}, False),
+        ({}, {}, {"reason": "output", "asked": 99.9}, True),
     ],
 )
 def test_a_trial_that_did_not_cause_the_end_is_sent_again(tmp_path, job, state, record, innocent):

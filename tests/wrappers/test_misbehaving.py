@@ -97,7 +97,7 @@ def test_programs_that_misbehave_end_in_time_with_one_sentence(tmp_path, heavy):
         (tmp_path / f"{number}.sh").write_text(text + "\n")
     experiment = rw.Experiment("bad", {"k": rw.Int(0, len(cases))}, {"y": "minimize"})
     wrapper = ScriptWrapper(run_model=["sh", "{here}/{k}.sh"], here=tmp_path)
-    limits = rw.Limits(timeout=None if heavy else LIMIT, output=MIB, grace=0.2)
+    limits = rw.Limits(timeout=None if heavy else LIMIT, log=MIB, grace=0.2)
     points = [{"k": number} for number in range(len(cases))]
     with rw.Scheduler(
         experiment,

@@ -93,7 +93,7 @@ def test_limits_count(driver):
 
 def test_a_line_that_was_cut_is_no_answer(driver):
     text = "head -c 100000 /dev/zero; echo; echo cost=1"
-    failure = driver.result(driver.open(smac(driver, text), limits=Limits(output=1000)), driver.trial()).failure
+    failure = driver.result(driver.open(smac(driver, text), limits=Limits(log=1000)), driver.trial()).failure
     assert failure.kind is KINDS.OUTPUT_LIMIT
 
 

@@ -142,7 +142,9 @@ def _limits(limits: Limits, enforced: frozenset[str]) -> str:
     if limits.memory is not None:
         parts.append(f"{_bytes(limits.memory)} of memory")
     if limits.output is not None and "output" in enforced:
-        parts.append(f"{_bytes(limits.output)} of output a stream")
+        parts.append(f"{_bytes(limits.output)} of output")
+    if limits.log is not None and "output" in enforced:
+        parts.append(f"{_bytes(limits.log)} kept of each log")
     return ", ".join(parts) or "none"
 
 

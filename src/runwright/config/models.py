@@ -43,7 +43,7 @@ def _memory(value: object) -> int:
     return found
 
 
-def _output(value: object) -> int | None:
+def _or_unlimited(value: object) -> int | None:
     return None if value == UNLIMITED else size(value)
 
 
@@ -166,7 +166,8 @@ class LimitsPart(_Part):
 
     timeout: Seconds | None = None
     memory: Annotated[int, _saying(_memory)] | None = None
-    output: Annotated[int | None, _saying(_output)] = None
+    output: Annotated[int | None, _saying(_or_unlimited)] = None
+    log: Annotated[int | None, _saying(_or_unlimited)] = None
     grace: Annotated[float, _saying(_grace)] | None = None
 
 

@@ -199,7 +199,12 @@ _ENFORCING = {
     "process": "ProcessRunner",
     "simulated": "SimulatedBackendRunner",
 }
-_LIMITS = {"timeout": "a time limit", "memory": "a memory limit", "output": "a limit of the output"}
+_LIMITS = {
+    "timeout": "a time limit",
+    "memory": "a memory limit",
+    "output": "a limit of the output",
+    "log": "a limit of the log",
+}
 
 
 def kinds() -> list[str]:
@@ -269,6 +274,8 @@ def check_limits(kind: str, traits: Traits, limits: Limits, given: set[str]) -> 
 
 
 def _enforces(traits: Traits, limit: str) -> bool:
+    if limit == "log":  # who counts what an evaluation writes sees to its log as well
+        limit = "output"
     return limit in traits.enforces or (limit == "timeout" and traits.stops)
 
 

@@ -53,6 +53,7 @@ class Policy:
             ("the time limit", limits.timeout),
             ("the memory limit", limits.memory),
             ("the limit of output", limits.output),
+            ("the limit of the log", limits.log),
         ):
             if value is not None and not 0 < value < math.inf:
                 raise UsageError(f"{name} must be positive and finite, not {value}; None means no limit")

@@ -5,13 +5,15 @@ A request is a JSON object:
 - ``id``: text, unique among the requests that are under way.
 - ``argv``, ``env`` (whole), ``cwd``: the program; or ``call`` for the function of a preloaded launcher.
 - ``control``: the folder for its records, which exists. All paths are absolute.
-- ``stdout``, ``stderr``: paths of its logs (the same one, if you like), or None. ``output``: bytes kept of each, by way
-  of the supervisor; None: the program writes straight into the file.
-- ``timeout`` (seconds), ``memory`` (bytes of the whole tree), ``grace`` (seconds): limits, or None.
+- ``stdout``, ``stderr``: paths of its logs (the same one, if you like), or None. ``log``: bytes kept of the beginning
+  of each, by way of the supervisor, and some of the end; None, and no ``output`` either: the program writes straight
+  into the file.
+- ``timeout`` (seconds), ``memory`` (bytes of the whole tree), ``output`` (bytes), ``grace`` (seconds): limits, or None.
+  Output is what goes through the logs, and the size of the files that are ``counted`` (paths).
 - ``channel``: True where a descriptor is handed over, which the program gets as descriptor 3 (``RUNWRIGHT_CHANNEL=3``).
   It must be one end of a socket pair: when the other end closes, the supervisor ends the tree (reason ``driver``).
   Descriptor 4 (``RUNWRIGHT_LIMITS=4``) is then a pipe on which the program sets limits for a while: a line
-  ``begin <seconds> <bytes>`` (0: none), and ``end``.
+  ``begin <seconds> <bytes of memory> <bytes of output>`` (0: none), and ``end``.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runwright.errors import SubmitError
 from runwright.process.adoption import Absent, Exited, Vanished, confirm, fence, restart_rule, unfence
-from runwright.process.attempt import STDERR, STDOUT, Place, placeholders, seed_of, variables
+from runwright.process.attempt import RESULT, STDERR, STDOUT, Place, placeholders, seed_of, variables
 from runwright.process.live import LiveAttempt
 from runwright.process.record import STARTED, read_record
 
@@ -130,6 +130,8 @@ class Deployments:
             "timeout": limits.timeout,
             "memory": limits.memory,
             "output": limits.output,
+            "log": limits.log,
+            "counted": [f"{place.folder}/{RESULT}"],
             "grace": limits.grace,
         }
         if self.preload:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runwright.errors import InvalidResultError
 from runwright.measurements import clean
 from runwright.process.adoption import Exited, Vanished
-from runwright.process.attempt import STDERR, STDOUT
+from runwright.process.attempt import RESULT, STDERR, STDOUT
+from runwright.process.excess import KINDS, words_of_excess
 from runwright.process.output import NOTE
 from runwright.process.reading import Reading, TooLargeError
-from runwright.process.record import STARTED, read_record
 from runwright.result import Failure, Result
 from runwright.status import FailureKind, TrialStatus
 
@@ -84,14 +84,10 @@ class Judge:
         reason, log = record["reason"], f"{place.relative}/{STDERR}"
         if reason == "stop":
             return TrialStatus.ABANDONED, Result(**measured)
-        limits = (read_record(place.control, STARTED) or {}).get("limits", {})
-        if reason == "timeout":
-            message = f"it was ended after {record['seconds']:.3g} s; the time limit is {limits.get('timeout')} s"
-            return _failed(FailureKind.TIMEOUT, message, log, measured)
-        if reason == "memory":
-            held, limit = _size(record["peak"]), limits.get("memory")
-            message = f"it was ended when it held {held}; the memory limit is {_size(limit or 0)}"
-            return _failed(FailureKind.MEMORYOUT, message, log, measured)
+        if reason in KINDS:
+            if reason == "output" and _seen(record, "stdout") > _seen(record, "stderr"):
+                log = f"{place.relative}/{STDOUT}"
+            return _failed(KINDS[reason], words_of_excess(record, record["seconds"]), log, measured)
         return _failed(FailureKind.LOST, f"its supervisor failed: {record['message']}", log, measured)
 
     def _unsuccessful(self, record: Json, place: Place, measured: Json) -> tuple[TrialStatus, Result]:
@@ -103,6 +99,8 @@ class Judge:
             message = f"it was ended by the signal {_signal_name(record['signal'])}"
             if record["signal"] == signal.SIGKILL:
                 message += ", perhaps by the kernel for want of memory"
+        elif self.function:
+            message = _left(record["code"])
         else:
             message = f"it ended with exit status {record['code']}"
         return _failed(FailureKind.CRASHED, _with_last_line(message, place), f"{place.relative}/{STDERR}", measured)
@@ -118,10 +116,16 @@ class Judge:
         return Failure(failure.kind, failure.message, log), own.get("info")
 
     def _successful(self, record: Json, place: Place, trial: BaseTrial, measured: Json) -> tuple[TrialStatus, Result]:
+        if self.function and not os.path.lexists(f"{place.folder}/{RESULT}"):
+            message = _with_last_line(_left(record["code"]), place)
+            return _failed(FailureKind.CRASHED, message, f"{place.relative}/{STDERR}", measured)
         stream = self.reading.stream
         log = f"{place.relative}/{STDOUT}"
         if stream is not None and (record.get(stream) or {}).get("cut"):
-            message = f"{record[stream]['cut']} bytes of {stream} were cut, and the result is read from there"
+            message = (
+                f"{record[stream]['cut']} bytes of {stream} were cut, and the result is read from there; "
+                "raise the limit of the log"
+            )
             return _failed(FailureKind.OUTPUT_LIMIT, message, f"{place.relative}/{stream}.log", measured)
         try:
             arms, info, own = self.reading.read(place.folder, trial.experiment, trial.arms[0].name)
@@ -135,11 +139,22 @@ class Judge:
         return TrialStatus.COMPLETED, Result(arms=arms, additional_info=info or None, **measured)
 
 
+def _seen(record: Json, stream: str) -> int:
+    """Return how much a program wrote to a stream; 0 where it had the log itself."""
+    seen: int = (record.get(stream) or {}).get("seen", 0)
+    return seen
+
+
 def _take_measures(own: Json, measured: Json) -> None:
     """Take what an evaluation of a function measured: without the start of its interpreter."""
     for name in measured:
         if isinstance(own.get(name), (int, float)):
             measured[name] = own[name]
+
+
+def _left(code: int) -> str:
+    """Say of a function's process that it ended inside of the function."""
+    return f"its process ended with exit status {code} before the function returned (by os._exit?)"
 
 
 def _failed(kind: FailureKind, message: str, log: str | None, measured: Json) -> tuple[TrialStatus, Result]:
@@ -172,11 +187,3 @@ def _signal_name(number: int) -> str:
         return f"{signal.Signals(number).name} ({number})"
     except ValueError:
         return str(number)
-
-
-def _size(number: Any) -> str:
-    for unit in ("bytes", "KiB", "MiB"):
-        if number < 1024:  # noqa: PLR2004
-            return f"{number:.4g} {unit}"
-        number /= 1024
-    return f"{number:.4g} GiB"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import select
 import shutil
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,8 +75,7 @@ class WorkerPool:
                 "path": [*path, *(entry for entry in absolute_path() if entry not in path)],
                 "function": function.text,
                 "experiment": context.experiment.to_dict(),
-                "timeout": context.limits.timeout,
-                "memory": context.limits.memory,
+                "limits": asdict(context.limits),
             }
         )
         self._ends = Ends(self._control, context)
@@ -263,9 +263,9 @@ class WorkerPool:
             self._ends.keep_log(job, worker, result)
             outcomes.append(Outcome(job.index, result, job.stopped))
         elif not usable and self._trouble is None:
-            last = worker.output(_TAIL).decode("utf-8", "replace").strip()
             self._trouble = (
-                f"a worker of the pool ended before it had loaded the function: {words_of_end(record)}; {last}"
+                f"a worker of the pool ended before it had loaded the function: {words_of_end(record)}; "
+                f"{worker.last_words(_TAIL)}"
             )
         del self._by_fd[worker.fileno()]
         self._poll.unregister(worker.fileno())

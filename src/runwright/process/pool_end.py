@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from runwright.clock import epoch
 from runwright.folder import CONTROL
+from runwright.process.excess import KINDS, words_of_excess
 from runwright.result import Failure, Result
 from runwright.status import FailureKind
 
@@ -76,43 +77,44 @@ class Ends:
     def is_innocent(self, job: Job, worker: PoolWorker, record: Json | None) -> bool:
         """Whether the worker ended for another reason than this trial, which is then sent to the next worker.
 
-        So it is where the trial had not begun, and where its time was not up: the limit was that of the trial before,
-        whose answer crossed with the verdict of the supervisor.
+        So it is where the trial had not begun, and where the verdict is older than the trial, or its time was not up:
+        the limit was that of the trial before, whose answer crossed with the verdict of the supervisor.
         """
         if job.stopped or not worker.ready or job.sendings >= _SENDINGS:
             return False
         began = worker.began_at
         if began is None:
             return True
-        timeout = self._limits.timeout
-        if record is None or record.get("reason") != "timeout" or timeout is None:
+        if record is None or record.get("reason") not in KINDS:
             return False
-        return bool(record["ended"] - began < timeout - _CLOCKS)
+        earliest = began
+        if record["reason"] == "timeout" and self._limits.timeout is not None:
+            earliest += self._limits.timeout - _CLOCKS
+        return bool(record["asked"] < earliest)
 
     def result(self, job: Job, worker: PoolWorker, record: Json | None) -> Result:
         """Say what the end of a worker in the middle of a trial means for the trial."""
-        kind, message = self._verdict(job, worker, record)
         known = record or {}
         started = worker.began_at or job.sent
         ended = max(started, known.get("ended", epoch()))
+        kind, message = self._verdict(job, worker, record, ended - started)
         result = Result.failed(kind, message, seconds=ended - started, started=started, ended=ended)
         if worker.ready and "cpu" in known:
             result.cpu_seconds = max(0.0, known["cpu"] - worker.cpu)
         result.peak_memory = known.get("peak")
         return result
 
-    def _verdict(self, job: Job, worker: PoolWorker, record: Json | None) -> tuple[FailureKind, str]:
+    @staticmethod
+    def _verdict(job: Job, worker: PoolWorker, record: Json | None, seconds: float) -> tuple[FailureKind, str]:
         reason = None if record is None else record.get("reason")
         if job.stopped:
             return FailureKind.CRASHED, "it was stopped"
         if worker.refused is not None:
             return FailureKind.CRASHED, worker.refused
-        if reason == "timeout":
-            return FailureKind.TIMEOUT, f"it ran longer than {self._limits.timeout:g} s and was ended"
-        if reason == "memory":
-            return FailureKind.MEMORYOUT, f"its processes held more than {self._limits.memory} bytes and were ended"
         if record is None:
             return FailureKind.LOST, f"the worker process is gone: {words_of_end(record)}"
+        if reason in KINDS:
+            return KINDS[reason], words_of_excess(record, seconds)
         if reason == "stop":
             return FailureKind.CRASHED, "somebody asked the supervisor of its worker to end it"
         if not worker.ready:
@@ -125,7 +127,8 @@ class Ends:
         """Keep what a failed trial wrote: in a log of its own, or, without a directory, the end of it in the result."""
         failure = result.failure
         assert failure is not None, "a log is kept of a failure"
-        output = worker.output(min(_LARGEST_LOG, self._limits.output or _LARGEST_LOG))
+        limits = (_LARGEST_LOG, self._limits.log, self._limits.output)
+        output = worker.output(min(limit for limit in limits if limit is not None))
         info = result.additional_info or {}
         if not self._logs:
             if output:

@@ -17,6 +17,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from runwright.folder import lock_holder
+from runwright.process.output import LARGEST_TAIL, shortened
 from runwright.process.record import EXIT, LOCK, read_record
 from runwright.process.worker import BEGAN, BEGAN_PATH, BEGAN_RECORD, unpack
 
@@ -77,6 +78,7 @@ class PoolWorker:
             "control": str(self._folder),
             "stdout": str(self.log),
             "stderr": str(self.log),
+            "counted": [str(self.log)],
             "grace": self._grace,
             "channel": True,
         }
@@ -165,14 +167,20 @@ class PoolWorker:
         return read_record(str(self._folder), EXIT)
 
     def output(self, most: int) -> bytes:
-        """Return the end of what the current trial has written."""
+        """Return what the current trial has written; where it is too much, its beginning and its end.
+
+        Args:
+            most: How many bytes of the beginning.
+        """
         try:
             with self.log.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - most))
-                return file.read(most)
+                return shortened(file.fileno(), most)
         except FileNotFoundError:
             return b""  # somebody cleaned up
+
+    def last_words(self, most: int) -> str:
+        """Return the end of what it has written."""
+        return self.output(LARGEST_TAIL)[-most:].decode("utf-8", "replace").strip()
 
     def close(self) -> None:
         """Let it go; its supervisor ends what may still run. Idempotent."""

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 class Streams:
     """Stdout and stderr of one program.
 
-    With a limit (``output``) each is a pipe that is copied into its log. Without, the program has the log itself,
-    opened for appending. Both may name the same file. A stream without a file is thrown away.
+    Where logs are limited (``log``), or what may be written is (``output``), each is a pipe that is copied into its
+    log. Without, the program has the log itself, opened for appending. Both may name the same file. A stream without a
+    file is thrown away.
 
     Args:
-        request: ``stdout``, ``stderr`` (paths or None) and ``output`` (bytes or None).
+        request: ``stdout``, ``stderr`` (paths or None), ``log`` and ``output`` (bytes or None).
 
     Raises:
         OSError: A log cannot be opened.
@@ -28,14 +29,14 @@ class Streams:
         self._names = {"stdout": request.get("stdout"), "stderr": request.get("stderr")}
         self._copies: dict[str, OutputCopy] = {}
         self._files: dict[str | None, int] = {}
-        limit = request.get("output")
+        limits = [limit for limit in (request.get("log"), request.get("output")) if limit is not None]
         for path in dict.fromkeys(self._names.values()):
             if path is None:
                 self._files[path] = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-            elif limit is None:
+            elif not limits:
                 self._files[path] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
             else:
-                self._copies[path] = OutputCopy(path, limit)
+                self._copies[path] = OutputCopy(path, min(limits))
 
     def descriptors(self) -> list[int]:
         """Return what the program gets as its descriptors 1 and 2."""
@@ -59,6 +60,10 @@ class Streams:
         """Copy what is left, and close everything."""
         for copy in self._copies.values():
             copy.finish()
+
+    def seen(self) -> int:
+        """Return how many bytes have come through here so far."""
+        return sum(copy.seen for copy in self._copies.values())
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return how many bytes each stream had, and how many of them were cut."""

@@ -18,7 +18,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from runwright.clock import epoch, monotonic
-from runwright.process.limits import WatchedLimits
+from runwright.process.limits import Excess, WatchedLimits
 from runwright.process.linux import become_subreaper, boot_id, children, set_name, start_ticks
 from runwright.process.program import StartError, close_quietly, start
 from runwright.process.record import ControlFolder
@@ -68,6 +68,9 @@ class Supervisor:
         self._killing = False
         self._leftovers: set[int] = set()
         self._stop_asked = False
+        self._excess: Excess | None = None
+        self._asked: float | None = None
+        self._ignored = False
         self._began = self._ended = self._began_epoch = 0.0
 
     def run(self) -> int:
@@ -82,10 +85,15 @@ class Supervisor:
             if not control.claim():
                 self._answer("claimed")
                 return 0
-            self._limits = WatchedLimits(
-                self._request.get("timeout"), self._request.get("memory"), with_pipe=self._channel is not None
-            )
             self._streams = Streams(self._request)
+            self._limits = WatchedLimits(
+                self._request.get("timeout"),
+                self._request.get("memory"),
+                output=self._request.get("output"),
+                passed=self._streams.seen,
+                counted=self._request.get("counted", ()),
+                with_pipe=self._channel is not None,
+            )
             control.begin(self._started_record())
         except Exception as error:  # noqa: BLE001  (nothing has begun, and the driver must hear of it)
             if control is not None:
@@ -135,7 +143,7 @@ class Supervisor:
         self._stop_asked = True  # the wake-up pipe ends the poll
 
     def _started_record(self) -> dict[str, Any]:
-        limits = {name: self._request.get(name) for name in ("timeout", "memory", "output")}
+        limits = {name: self._request.get(name) for name in ("timeout", "memory", "output", "log")}
         return {
             "pid": os.getpid(),
             "ticks": start_ticks(os.getpid()),
@@ -216,21 +224,25 @@ class Supervisor:
         """End the program where it must end; press on where it does not obey."""
         now = monotonic()
         if self._reason is None and not self._killing:
-            reason = "stop" if self._stop_asked else self._limits.exceeded(now)
-            if reason is not None:
-                self._end(reason)
-        if self._kill_at is not None and now >= self._kill_at:
-            self._killing = True
+            self._excess = None if self._stop_asked else self._limits.exceeded(now)
+            if self._stop_asked:
+                self._end("stop")
+            elif self._excess is not None:
+                self._end(self._excess.reason, at_once=self._excess.at_once)
+        elif not self._killing and self._limits.overflows(now):
+            self._killing = True  # whatever it was asked to end for
+        if self._kill_at is not None and now >= self._kill_at and not self._killing:
+            self._killing = self._ignored = True
         if self._killing:
             self._kill_children()
 
-    def _end(self, reason: str) -> None:
-        """Ask the program to end; its grace begins."""
+    def _end(self, reason: str, *, at_once: bool = False) -> None:
+        """Ask the program to end; its grace begins. At once: end it."""
         if self._reason is not None or self._killing:
             return
-        self._reason = reason
-        if reason == "memory":
-            self._killing = True  # a polite signal would leave it time to take all there is
+        self._reason, self._asked = reason, epoch()
+        if at_once:
+            self._killing = True
             return
         self._kill_at = monotonic() + self._grace
         for number in (signal.SIGTERM, signal.SIGCONT):
@@ -271,13 +283,18 @@ class Supervisor:
         now = monotonic()
         if self._killing:
             return _RESCAN * 1000
-        due = self._limits.next_look(now) if self._reason is None else self._kill_at
+        if self._reason is None:
+            due = self._limits.next_look(now)
+        else:
+            due = min(filter(None, (self._kill_at, self._limits.next_sample(now))), default=None)
         return None if due is None else min(max(0.0, due - now), _LONGEST_WAIT) * 1000
 
     # The end.
 
     def _exit_record(self, trouble: str | None) -> dict[str, Any]:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if self._reason is None and (excess := self._limits.at_the_end()) is not None:
+            self._reason, self._excess = excess.reason, excess
         code: int | None = None
         signalled: int | None = None
         if self._wait_status is not None:
@@ -292,6 +309,10 @@ class Supervisor:
             "cpu": round(usage.ru_utime + usage.ru_stime, 6),
             "peak": max(usage.ru_maxrss * 1024, self._limits.peak),
             "leftovers": len(self._leftovers),
+            "measured": None if self._excess is None else self._excess.measured,
+            "limit": None if self._excess is None else self._excess.limit,
+            "asked": self._asked,
+            "ignored": self._grace if self._ignored else None,
             "started": self._began_epoch,
             "ended": self._began_epoch + (self._ended - self._began),
             **self._streams.counts(),

@@ -4,7 +4,8 @@ It is started by a supervisor as ``python worker.py`` and therefore imports only
 driver's ``sys.path``. On the channel (``RUNWRIGHT_CHANNEL``, a socket) messages are four bytes of length and JSON:
 
 ```
-driver -> worker   {"path": [...], "function": "module:name", "experiment": {...}, "timeout": s, "memory": bytes}
+driver -> worker   {"path": [...], "function": "module:name", "experiment": {...}, "limits": {"timeout": s,
+                    "memory": bytes, "output": bytes, "log": bytes}}
 worker -> driver   {"cpu": s}  when it is ready, or  {"refused": "a sentence"}
 driver -> worker   {"index", "attempt", "points", "names", "instance", "budget", "seed"}       (again and again)
 worker -> driver   {"result": ..., "cpu": CPU seconds that it and its children have used so far}
@@ -12,7 +13,7 @@ worker -> driver   {"result": ..., "cpu": CPU seconds that it and its children h
 
 In the file ``RUNWRIGHT_BEGAN``, which the driver has in its memory too, it says which trial it has begun, and when: so
 a trial that was sent to a worker that died before is known not to have begun. Around a trial with limits it writes
-``begin <seconds> <bytes>`` and ``end`` to its supervisor (``RUNWRIGHT_LIMITS``).
+``begin <seconds> <bytes> <bytes>`` and ``end`` to its supervisor (``RUNWRIGHT_LIMITS``).
 """
 
 from __future__ import annotations
@@ -102,15 +103,18 @@ class Worker:
     Args:
         channel: Where they come from.
         began: Where to say which trial has begun.
+        log: File descriptor of the file to which standard output and error go.
         limits: File descriptor to the supervisor, or None.
     """
 
-    def __init__(self, channel: Channel, began: mmap.mmap, limits: int | None) -> None:
+    def __init__(self, channel: Channel, began: mmap.mmap, log: int, limits: int | None) -> None:
         self._channel = channel
         self._began = began
         self._count = 0
+        self._log = log
         self._limits = limits
         self._begin = b""
+        self._output: int | None = None
         self._pid = os.getpid()
 
     def serve(self) -> int:
@@ -125,8 +129,11 @@ class Worker:
         from runwright.evaluation import Evaluation, FunctionReference
         from runwright.experiment import Experiment
 
-        if self._limits is not None and (order["timeout"] is not None or order["memory"] is not None):
-            self._begin = f"begin {order['timeout'] or 0} {order['memory'] or 0}\n".encode()
+        limits = order["limits"]
+        self._output = limits["output"]
+        if self._limits is not None and any(limits[name] is not None for name in ("timeout", "memory", "output")):
+            words = (str(limits[name] or 0) for name in ("timeout", "memory", "output"))
+            self._begin = f"begin {' '.join(words)}\n".encode()
         self._epoch = epoch
         experiment = Experiment.from_dict(order["experiment"])
         try:
@@ -139,7 +146,8 @@ class Worker:
             return 1
         self._channel.send(pack({"cpu": _cpu()}))
         while (message := self._channel.receive()) is not None:
-            _forget_output()
+            if os.fstat(self._log).st_size:
+                os.ftruncate(self._log, 0)  # it holds the output of the trial before
             result = self._evaluate(evaluation, experiment, message)
             if os.getpid() != self._pid:
                 return 0  # a child that the function forked has returned from it too: only the worker answers
@@ -173,18 +181,29 @@ class Worker:
                 continue  # the function closed or replaced it, or the disk is full: no reason to lose its result
         return result
 
-    @staticmethod
-    def _answer(result: Result) -> bytes:
+    def _answer(self, result: Result) -> bytes:
         try:
             data = pack({"result": result.to_json(), "cpu": _cpu()})
         except (TypeError, ValueError, RecursionError) as error:
             result = _failed("INVALID_RESULT", f"the result cannot be written as JSON: {error}")
         else:
-            if len(data) <= LARGEST_MESSAGE:
+            message = self._too_much(len(data))
+            if message is None:
                 return data
-            message = f"the result has {len(data)} bytes; {LARGEST_MESSAGE} are allowed"
             result = _failed("OUTPUT_LIMIT", message)
         return pack({"result": result.to_json(), "cpu": _cpu()})
+
+    def _too_much(self, answer: int) -> str | None:
+        """Say that the trial has written or given back too much; the supervisor looks only from time to time."""
+        if self._output is not None and (written := os.fstat(self._log).st_size + answer) > self._output:
+            from runwright.process.excess import too_much_output
+            from runwright.process.output import shorten
+
+            shorten(self._log, self._output)
+            return too_much_output(written, self._output)
+        if answer > LARGEST_MESSAGE:
+            return f"the result has {answer} bytes; {LARGEST_MESSAGE} are allowed"
+        return None
 
 
 def _cpu() -> float:
@@ -197,17 +216,6 @@ def _failed(kind: str, message: str) -> Result:
     from runwright.status import FailureKind
 
     return Result.failed(FailureKind[kind], message)
-
-
-def _forget_output() -> None:
-    """Empty the worker's log, which holds the output of the trial before."""
-    for fd in (1, 2):
-        try:
-            if os.fstat(fd).st_size:
-                os.ftruncate(fd, 0)
-                os.lseek(fd, 0, os.SEEK_SET)
-        except OSError:
-            continue  # the function closed it, or pointed it elsewhere
 
 
 def _move(fd: int) -> int:
@@ -227,7 +235,8 @@ def main() -> int:
     faulthandler.enable()  # a segmentation fault leaves the function's stack in the log
     with open(os.environ.pop(BEGAN_PATH), "r+b") as file:
         began = mmap.mmap(file.fileno(), BEGAN_RECORD.size)
-    return Worker(channel, began, None if limits is None else _move(int(limits))).serve()
+    log = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)  # the function may close or redirect its own
+    return Worker(channel, began, log, None if limits is None else _move(int(limits))).serve()
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class PoolRunner(Runner):
             number.
     """
 
-    traits = Traits(stops=True, enforces=frozenset({"timeout", "memory"}), batches=True, holds_results=True)
+    traits = Traits(stops=True, enforces=frozenset({"timeout", "memory", "output"}), batches=True, holds_results=True)
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from runwright.process.deployment import Deployment, Deployments
 from runwright.process.outcome import Judge
 from runwright.process.reading import Reading
 from runwright.wrappers.layout import write_before
+from runwright.wrappers.names import OUTPUT_FILES, SUFFIXES
 from runwright.wrappers.steps import PLAN, STEP
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class WrappedDeployments(Deployments):
             body = {**job.about, "format": FORMAT, "seed": seed_of(trial)}
             write_before(Path(place.folder, TRIAL), body)
         deployment.request["cwd"] = job.folder or place.folder
+        deployment.request["counted"] = [f"{place.folder}/{name}{end}" for name in OUTPUT_FILES for end in SUFFIXES]
         if len(commands) > 1:
             values = placeholders(trial, place, slot, seed_of(trial), self.here)
             self._plan(place, job, [command.arguments(values) for command in commands])

@@ -163,12 +163,15 @@ class RunnerStops(RunnerFixtures):
     def test_output_beyond_the_limit_is_not_kept(
         self, drive: OpenDriver, work: Work, traits: Traits, directory: Path
     ) -> None:
-        """The evaluation ends, and no file of the run directory is much larger than the limit."""
+        """The attempt has failed by it, and no file of the run directory is much larger than the limit."""
         if "output" not in traits.enforces:
             pytest.skip("it does not enforce output")
-        driver = drive(Limits(output=_OUTPUT))
+        driver = drive(Limits(output=_OUTPUT, grace=0.5))
         trial = driver.trial(0, work.point("loud"))
-        driver.result(trial)
+        failure = driver.result(trial).failure
+        assert failure is not None, "it wrote too much, and has no failure"
+        assert failure.kind is FailureKind.OUTPUT_LIMIT, failure
+        check_sentence(failure.message)
         files = [path for path in directory.rglob("*") if path.is_file()]
         assert max(path.stat().st_size for path in files) < 2 * _OUTPUT
 
