@@ -35,7 +35,7 @@ KINDS_OF_EXPERIMENTS = {
     "Noted",
     "ExperimentEnded",
 }
-REASONS = {"trials", "exhausted", "failure_rate", "time", "user"}
+REASONS = {"trials", "exhausted", "failure_rate", "time", "user", "aborted"}
 SOURCES = {"optimizer", "enqueued", "submitted"}
 
 
@@ -76,8 +76,8 @@ def check(
         capacity: How many evaluations may live at once; or ``(from which time of the evidence, how many)``, in order.
         limits: What an evaluation may use.
         suggestions: What the optimizer should have proposed: its points in order, or a function of the recorded steps
-            (``("asked" | "attached", trial, point)``, ``("told", trial, status, metrics, failure kind)``) and the
-            index of the next trial.
+            (``("asked" | "attached", trial, point)``, ``("told", trial, status, metrics, kind of failure, penalty)``)
+            and the index of the next trial.
         final: Whether the last driver came to its end, so that nothing may be left half done.
 
     Returns:
@@ -159,7 +159,7 @@ class Story:
             self.complain(complaint)
         trial.complaints.clear()
         if isinstance(told, Told):
-            self.steps.append(("told", row.trial, told.status, told.metrics, told.failure))
+            self.steps.append(("told", row.trial, told.status, told.metrics, told.failure, told.penalty))
 
     def _may_start(self, index: int) -> None:
         if self.ended is not None:
@@ -186,7 +186,7 @@ class Story:
         if source == "optimizer":
             self._suggested(index, points[0])
         self.steps.append(("asked" if source == "optimizer" else "attached", index, points[0]))
-        self.trials.append(Trial(index, points))
+        self.trials.append(Trial(index, points, row.body.get("budget")))
 
     def _suggested(self, index: int, point: Any) -> None:
         most = self.policy.get("trials")
@@ -237,6 +237,8 @@ class Story:
             self.complain(f"{policy.get('trials')} trials are wanted, and there are {len(trials)}")
         if reason == "time" and (policy.get("seconds") is None or time < policy["seconds"]):
             self.complain(f"its time of {policy.get('seconds')} s is not used up at {time}")
+        if reason == "aborted" and not any(trial.aborts for trial in trials):
+            self.complain("no trial has failed for which policy says abort")
         if reason == "failure_rate":
             done = [trial for trial in trials if trial.terminal]
             failed = sum(trial.status == "FAILED" for trial in done)

@@ -33,6 +33,7 @@ class Evaluation:
         unwatched: Seconds of its life in which whoever enforces its limits could not.
         forgotten: A power cut took the rows that announced it.
         unreadable: Its result could not be fetched, by a lasting fault of the place where it is.
+        budget: At which fidelity it was evaluated, where its trial has one.
     """
 
     trial: int
@@ -48,6 +49,7 @@ class Evaluation:
     unwatched: float = 0.0
     forgotten: bool = False
     unreadable: bool = False
+    budget: float | None = None
 
     def __str__(self) -> str:
         return f"evaluation {self.trial}.{self.attempt} from {self.began:g}"
@@ -105,6 +107,8 @@ def _one(
     points = trials[evaluation.trial].points
     if evaluation.points is not None and evaluation.points != points:
         complain(f"{evaluation} had the points {evaluation.points}; its trial has {points}")
+    if evaluation.points is not None and evaluation.budget != trials[evaluation.trial].budget:
+        complain(f"{evaluation} had the budget {evaluation.budget}; its trial has {trials[evaluation.trial].budget}")
     if evaluation.known is not None and evaluation.known < attempt.announced:
         complain(f"{evaluation} began before row {attempt.announced}, which announces it, was durable")
     if evaluation.stop_known is not None and not 0 < attempt.stop_row <= evaluation.stop_known:

@@ -25,6 +25,10 @@ CAUSES = {"user", "timeout", "early", "interrupt"}
 ENDED = {"COMPLETED", "FAILED", "ABANDONED", "EARLY_STOPPED", "STALE"}
 _OF_LIVE = {"Deployed", "Polled", "Finished", "StopRequested", "Interrupted", "Detached"}
 _SLACK = 1e-9
+_ROUNDED = 1e-3
+"""Waits are rounded to this."""
+_OUTSIDE = {"lost", "submit_error"}
+"""Failures that are not the point's fault."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,21 @@ class Moment:
     policy: dict[str, Any]
 
 
+def rule_of(policy: dict[str, Any], kind: str) -> tuple[dict[str, Any], set[str]]:
+    """Return what follows a failure of a kind, and the kinds that count together with it."""
+    rules: dict[str, Any] = policy.get("on_failure") or {"other": {"retry": 0, "then": "fail"}}
+    named = rules.get(kind)
+    rule = dict(rules["other"] if named is None else named)
+    if kind in _OUTSIDE:
+        if named is None:
+            rule["retry"] = max(3, rule["retry"])
+        if rule.get("backoff") is None:
+            rule["backoff"] = 1.0 if rule.get("longest") is None else min(1.0, rule["longest"])
+    if rule.get("backoff") is None:
+        rule["backoff"] = 0.0
+    return rule, {kind} if named is not None or kind in _OUTSIDE else FAILURES - _OUTSIDE - rules.keys()
+
+
 @dataclass(frozen=True)
 class Told:
     """What the optimizer hears of a trial."""
@@ -51,6 +70,7 @@ class Told:
     status: str
     metrics: dict[str, Any]
     failure: str | None
+    penalty: dict[str, float] | None
 
 
 @dataclass
@@ -75,11 +95,13 @@ class Trial:
     Args:
         index: Its number.
         points: What is evaluated.
+        budget: At which fidelity.
     """
 
-    def __init__(self, index: int, points: list[Any]) -> None:
+    def __init__(self, index: int, points: list[Any], budget: float | None = None) -> None:
         self.index = index
         self.points = points
+        self.budget = budget
         self.status = "CANDIDATE"
         self.attempts: list[Attempt] = []
         self.complaints: list[str] = []
@@ -87,8 +109,10 @@ class Trial:
         self.detached = False
         self.untold = False
         self.unprovoked = False
+        self.aborts = False
         self._not_before = -math.inf
-        self._failed = 0
+        self._failures: list[str] = []
+        self._penalty: dict[str, float] | None = None
         self._arms: dict[str, Any] = {}
         self._failure: str | None = None
 
@@ -220,8 +244,8 @@ class Trial:
         if attempt.cause in ("user", "early", "interrupt"):
             self._complain(f"it was stopped because of {attempt.cause}, and is called a failure ({kind})")
         self.undecided = True
-        self._failed += 1
-        self._failure = kind
+        self._failure = str(kind)
+        self._failures.append(self._failure)
 
     def _interrupted(self, now: Moment, attempt: Attempt) -> None:
         attempt.end, attempt.end_row = "INTERRUPTED", now.seq
@@ -235,22 +259,32 @@ class Trial:
         if not self.undecided:
             self._complain("there is no failed attempt to decide about")
         self.undecided = False
-        retries = now.policy.get("retries")
-        if kind == "RetryPlanned":
-            if isinstance(retries, int) and self._failed > retries:
-                self._complain(f"{self._failed} attempts have failed, and {retries} are tried again")
-            self._not_before = body.get("not_before", -math.inf)
-            if self._not_before < now.time:
-                self._complain(f"{self._not_before} has passed")
-            self.status = "CANDIDATE"
+        rule, together = rule_of(now.policy, str(self._failure))
+        count = sum(failure in together for failure in self._failures)
+        if kind == "GaveUp":
+            if count <= rule["retry"]:
+                self._complain(f"only {count} attempts have failed so, and {rule['retry']} are tried again")
+            if (body.get("penalty") is None) != (rule.get("penalty") is None):
+                self._complain(f"its penalty is {body.get('penalty')}; the rule is {rule}")
+            if bool(body.get("abort")) != (rule.get("then") == "abort"):
+                self._complain(f"abort is {body.get('abort')}; the rule is {rule}")
+            self._end("FAILED", {}, self._failure, body.get("penalty"))
+            self.aborts = bool(body.get("abort"))
             return
-        if isinstance(retries, int) and self._failed <= retries:
-            self._complain(f"only {self._failed} attempts have failed, and {retries} are tried again")
-        self._end("FAILED", {}, self._failure)
+        if count > rule["retry"]:
+            self._complain(f"{count} attempts have failed so, and {rule['retry']} are tried again")
+        self._not_before = body.get("not_before", -math.inf)
+        longest = max(60.0, rule["backoff"]) if rule.get("longest") is None else rule["longest"]
+        most = min(longest, rule["backoff"] * 2.0 ** (count - 1))
+        if not most / 2 - _ROUNDED <= self._not_before - now.time <= most + _ROUNDED:
+            self._complain(f"it waits from {now.time} to {self._not_before}, not {most / 2:g} to {most:g} s")
+        self.status = "CANDIDATE"
 
-    def _end(self, status: str, arms: dict[str, Any], failure: str | None) -> None:
+    def _end(
+        self, status: str, arms: dict[str, Any], failure: str | None, penalty: dict[str, float] | None = None
+    ) -> None:
         self.status, self.untold, self.detached = status, True, False
-        self._arms, self._failure = arms, failure
+        self._arms, self._failure, self._penalty = arms, failure, penalty
 
     def _told(self) -> Told | None:
         if not self.terminal:
@@ -259,10 +293,11 @@ class Trial:
             self._complain("the optimizer is told twice of one end")
         self.untold = False
         metrics: dict[str, Any] = next(iter(self._arms.values()), {})
-        return Told(self.status, metrics, self._failure)
+        return Told(self.status, metrics, self._failure, self._penalty if len(self.points) == 1 else None)
 
     def _rerun(self) -> None:
         if self.status not in ("FAILED", "ABANDONED") or self.undecided or self.live:
             self._complain(f"a trial that is {self.status} is not run again")
-        self.status, self.untold = "CANDIDATE", False
+        self.status, self.untold, self.aborts = "CANDIDATE", False, False
         self._not_before = -math.inf
+        self._failures.clear()

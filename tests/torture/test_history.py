@@ -16,7 +16,12 @@ from runwright.runners import LocalMetadataRunner
 from tests.torture.history import Evaluation, Limited, check, rows_of
 
 HERE = Path(__file__).parent
-POLICY = {"trials": 2, "parallel": 1, "retries": 1, "limits": {"timeout": 5.0, "memory": 100}}
+POLICY = {
+    "trials": 2,
+    "parallel": 1,
+    "on_failure": {"other": {"retry": 1, "then": "fail"}},
+    "limits": {"timeout": 5.0, "memory": 100},
+}
 Y = {"0_0": {"y": [0.5, None]}}
 FAILED = {"failure": {"kind": "crashed", "message": "it broke", "log": None}}
 GOOD = [
@@ -89,11 +94,45 @@ ROWS = {
     "deployed twice at once": (at(6, row(0.0, 0, "DeployStarted", attempt=2)), "attempt 1 is live"),
     "a number left out": (at(4, row(0.0, 0, "DeployStarted", attempt=2), drop=1), "follows attempt 0"),
     "tried again without a decision": (at(7, drop=1), "nobody has decided"),
-    "tried again before its time": (at(7, row(1.0, 0, "RetryPlanned", not_before=9.0), drop=1), "not to be tried"),
-    "given up too early": (at(7, row(1.0, 0, "GaveUp"), drop=1), "only 1 attempts have failed"),
+    "tried again before its time": (
+        at(7, row(1.0, 0, "RetryPlanned", not_before=9.0), drop=1),
+        "it waits from 1.0 to 9.0",
+    ),
+    "lost, and tried again at once": (
+        at(
+            6,
+            row(1.0, 0, "Finished", attempt=1, result={"failure": {"kind": "lost", "message": "m"}}),
+            row(1.0, 0, "RetryPlanned", not_before=1.0),
+            drop=2,
+        ),
+        "not 0.5 to 1 s",
+    ),
+    "deployed before its time": (
+        at(
+            6,
+            row(1.0, 0, "Finished", attempt=1, result={"failure": {"kind": "lost", "message": "m"}}),
+            row(1.0, 0, "RetryPlanned", not_before=1.75),
+            drop=2,
+        ),
+        "not to be tried again before 1.75",
+    ),
+    "given up too early": (at(7, row(1.0, 0, "GaveUp"), drop=1), "only 1 attempts have failed so"),
     "tried again too often": (
         at(10, row(3.0, 0, "Finished", attempt=2, result=FAILED), row(3.0, 0, "RetryPlanned", not_before=3.0), drop=1),
-        "2 attempts have failed, and 1",
+        "2 attempts have failed so, and 1",
+    ),
+    "a penalty that no rule has": (
+        at(
+            10,
+            row(3.0, 0, "Finished", attempt=2, result=FAILED),
+            row(3.0, 0, "GaveUp", penalty={"y": 9.0}),
+            drop=1,
+        ),
+        "its penalty is {'y': 9.0}",
+    ),
+    "an abort that no rule has": (
+        at(10, row(3.0, 0, "Finished", attempt=2, result=FAILED), row(3.0, 0, "GaveUp", abort=True), drop=1),
+        "abort is True",
     ),
     "a decision about nothing": (at(11, row(3.0, 0, "GaveUp")), "no failed attempt"),
     "left undecided": (at(7, drop=12), "without a decision"),
@@ -146,6 +185,7 @@ ROWS = {
     "ended without a reason": (at(18, row(8.0, None, "ExperimentEnded", reason="bored"), drop=1), "no such reason"),
     "out of time too early": (at(18, row(8.0, None, "ExperimentEnded", reason="time"), drop=1), "is not used up"),
     "too few failures": (at(18, row(8.0, None, "ExperimentEnded", reason="failure_rate"), drop=1), "0 of 2 failed"),
+    "aborted for nothing": (at(18, row(8.0, None, "ExperimentEnded", reason="aborted"), drop=1), "no trial has failed"),
     "time that runs back": (at(12, row(2.0, None, "Noted", message="m")), "is before the 3.0"),
     "no experiment": (GOOD[1:], "ExperimentStarted is the first row"),
     "no driver": (at(2, drop=1), "before any driver"),
@@ -187,6 +227,7 @@ EVIDENCE = {
     "two at once": (changed(1, began=0.5), "began while evaluation 0.1"),
     "nobody announced it": ([*BEGAN, Evaluation(1, 2, None, 9.0, 9.5)], "no row announces it"),
     "another point": (changed(0, points=[{"x": 0.6}]), "its trial has [{'x': 0.5}]"),
+    "another budget": (changed(0, budget=2.0), "had the budget 2.0"),
     "begun before the commit": (changed(0, known=3), "before row 4"),
     "stopped before the commit": (changed(2, stop_known=14), "announces the stop"),
     "stopped without an announcement": (changed(0, stop_known=5), "announces the stop"),
@@ -229,7 +270,7 @@ def test_suggestions_may_be_a_function_of_the_recorded_steps():
         return SUGGESTED[index]
 
     assert judged(suggestions=suggest) == []
-    assert seen[1] == (1, [("asked", 0, {"x": 0.5}), ("told", 0, "COMPLETED", {"y": [0.5, None]}, None)])
+    assert seen[1] == (1, [("asked", 0, {"x": 0.5}), ("told", 0, "COMPLETED", {"y": [0.5, None]}, None, None)])
 
 
 def test_it_reads_a_real_journal(tmp_path):
