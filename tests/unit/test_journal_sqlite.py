@@ -35,6 +35,12 @@ def test_a_closed_journal_is_one_file(path):
     assert names(path) == ["journal.sqlite"]
 
 
+def test_what_a_driver_left_that_was_killed_while_it_made_the_journal_is_removed(path):
+    path.with_name(".journal.sqlite.4711.tmp").write_bytes(b"half a jour")
+    SqliteJournal(path).close()
+    assert names(path) == ["journal.sqlite"]
+
+
 def test_reading_a_closed_journal_leaves_nothing_beside_it(path):
     journal = SqliteJournal(path)
     journal.append(told(1, 2))

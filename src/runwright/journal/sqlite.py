@@ -116,6 +116,8 @@ def _create(path: Path) -> None:
     """Put an empty journal in place, whole or not at all."""
     image = sqlite3.connect(":memory:", isolation_level=None)
     try:
+        for left in path.parent.glob(f".{path.name}.*.tmp"):
+            left.unlink(missing_ok=True)  # by a driver that was killed over this; no other driver is here
         image.executescript(reading.SCHEMA)
         write_atomic(path, image.serialize(), sync=True)
     except OSError as error:

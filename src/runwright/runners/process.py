@@ -155,10 +155,12 @@ class ProcessRunner(Runner):
     # Follow.
 
     def poll_available_capacity(self) -> int:
-        """Return how many workers are free."""
+        """Return how many workers are free. A trial that has ended keeps its worker until a poll has said so.
+
+        Otherwise the optimizer would now and then be asked for a point without the result that is already there.
+        """
         live = self._opened().live
-        live.collect()
-        return max(0, self.workers - len(live))
+        return max(0, self.workers - len(live) - len(live.news))
 
     def wait(self, until: float | None, waker: Waker) -> set[int]:
         """Wait until a trial ends; return the trials that have."""
