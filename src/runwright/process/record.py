@@ -105,7 +105,7 @@ class ControlFolder:
         return True
 
     def _put(self, name: str, body: dict[str, Any]) -> None:
-        aside = f".{name}.{os.getpid()}.tmp"
+        aside = f".{name}.tmp"  # only who holds the lock writes; what a killed one left is overwritten
         fd = self._open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
             write_all(fd, json.dumps(body).encode())
