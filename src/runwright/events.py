@@ -157,6 +157,10 @@ class RetryPlanned:
     time: float
     trial: int
     not_before: float
+    retry: int | None = None
+    """Which retry under its rule it is, from 1."""
+    retries: int | None = None
+    """How many that rule allows."""
 
 
 @dataclass(slots=True)
@@ -166,6 +170,10 @@ class GaveUp:
     kind: ClassVar[str] = "GaveUp"
     time: float
     trial: int
+    penalty: Json | None = None
+    """What is told of its objectives in place of measurements, or None. Decided here, so that it is told again alike."""
+    abort: bool | None = None
+    """Whether policy ends the experiment for it."""
 
 
 @dataclass(slots=True)

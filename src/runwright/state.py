@@ -47,6 +47,9 @@ class State:
         last_time: Time of the latest event.
         requests: Ids of the requests that were taken in.
         detached: Trials that a driver left running.
+        reruns: Trials that a user had tried again, with the number of the last attempt before that: what failed until
+            then counts no more.
+        aborting: FAILED trials for which policy ended the experiment.
     """
 
     def __init__(self) -> None:
@@ -70,6 +73,8 @@ class State:
         self.last_time = 0.0
         self.requests: set[str] = set()
         self.detached: set[int] = set()
+        self.reruns: dict[int, int] = {}
+        self.aborting: dict[int, None] = {}
         self.notes: list[str] = []
         self._fold: dict[str, Callable[[Any], None]] = {
             "ExperimentStarted": self._experiment_started,
@@ -245,6 +250,9 @@ class State:
         trial = self._undecided(event.trial)
         del self.undecided[event.trial]
         self._end(trial, TrialStatus.FAILED)
+        trial.penalty = event.penalty
+        if event.abort:
+            self.aborting[event.trial] = None
 
     def _told(self, event: ev.Told) -> None:
         if event.trial not in self.untold:
@@ -255,8 +263,9 @@ class State:
         trial = self._trial(event.trial)
         self._not_deployed(trial)
         self._move(trial, TrialStatus.CANDIDATE)
-        trial.result = None
-        trial.stop_requested = None
+        trial.result = trial.penalty = trial.stop_requested = None
+        self.reruns[event.trial] = trial.attempt
+        self.aborting.pop(event.trial, None)
         self.untold.pop(event.trial, None)
         self.ready[event.trial] = None
 
@@ -359,5 +368,7 @@ class State:
             assert not (index in self.running and trial.status is not TrialStatus.RUNNING), f"{trial!r}"
             assert not (index in self.untold and not trial.status.is_terminal), f"{trial!r} is to be told"
             assert trial.attempt >= len(trial.attempts), f"{trial!r} has attempts that never began"
+            failed = trial.status is TrialStatus.FAILED
+            assert failed or (trial.penalty is None and index not in self.aborting), f"{trial!r} did not fail"
         assert counts == self.counts, "the counts are wrong"
         assert self.ended == sum(counts[status] for status in TERMINAL), "the number of ended trials is wrong"

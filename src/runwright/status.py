@@ -201,6 +201,8 @@ class StopReason(Enum):
     """The optimizer has nothing more to propose."""
     FAILURE_RATE = "failure_rate"
     """Too many trials failed."""
+    ABORTED = "aborted"
+    """A trial failed for which policy ends the experiment."""
     TIME = "time"
     """The time of the experiment is used up."""
     USER = "user"

@@ -78,6 +78,8 @@ class BaseTrial:
         result: Result of the attempt that ended the trial.
         run_metadata: What the runner said when it deployed the latest attempt.
         stop_requested: Why the running attempt was asked to stop, or None.
+        penalty: What is told of its objectives in place of measurements, where it FAILED and policy says so; never a
+            measurement itself.
     """
 
     __slots__ = (
@@ -89,6 +91,7 @@ class BaseTrial:
         "experiment",
         "index",
         "instance",
+        "penalty",
         "result",
         "run_metadata",
         "seed",
@@ -119,6 +122,7 @@ class BaseTrial:
         self.result: Result | None = None
         self.run_metadata: Json = {}
         self.stop_requested: str | None = None
+        self.penalty: dict[str, float] | None = None
 
     @property
     def status(self) -> TrialStatus:

@@ -27,7 +27,7 @@ def loop(world: World, kill_at: int | None) -> tuple[Passages, list[tuple[int, s
             journal=PassingJournal(world, passages),
             clock=VirtualClock(),
             limits=rw.Limits(timeout=9.0),
-            retries=1,
+            on_failure="retry 1",
             crash_cost=5.0,
         )
 

@@ -262,7 +262,7 @@ def drive(world: World, kill_at: int | None, *, trials: int) -> Passages:
             WorldRunner(world, passages),
             journal=PassingJournal(world, passages),
             limits=rw.Limits(timeout=9.0),
-            retries=1,
+            on_failure="retry 1",
             enqueue=[{"x": 0.5}, {"x": 0.25}],
         )
         scheduler.run(trials=trials)

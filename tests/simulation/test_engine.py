@@ -32,7 +32,7 @@ from runwright.simulation import (
 )
 from runwright.status import AttemptOutcome, FailureKind, TrialStatus
 from tests.simulation.machines import EXPERIMENT, Hand, square
-from tests.unit.driving import check, events
+from tests.unit.driving import ONCE, check, events
 
 CHAOS = (
     Straggler(0.1, factor=5.0),
@@ -82,7 +82,9 @@ def story(driver, trial=0):
     ],
 )
 def test_a_fault_is_the_right_kind_of_failure(fault, kind, seconds):
-    driver = simulate(runtime=ConstantRuntime(5.0), faults=[fault], limits=Limits(timeout=7.0), trials=3, parallel=1)
+    driver = simulate(
+        runtime=ConstantRuntime(5.0), faults=[fault], limits=Limits(timeout=7.0), trials=3, parallel=1, on_failure=ONCE
+    )
     for index, trial in enumerate(driver.state.trials):
         assert (trial.status, trial.failure.kind) == (TrialStatus.FAILED, kind)
         assert (trial.result.seconds, trial.result.started) == (seconds, index * seconds)
@@ -130,7 +132,9 @@ def test_starting_and_stopping_take_their_time():
 
 
 def test_a_lost_workers_slot_is_used_when_it_is_back():
-    driver = simulate(1, runtime=ConstantRuntime(5.0), faults=[LostWorker(1.0, after=2.0, down=10.0)], trials=3)
+    driver = simulate(
+        1, runtime=ConstantRuntime(5.0), faults=[LostWorker(1.0, after=2.0, down=10.0)], trials=3, on_failure=ONCE
+    )
     deployed = [event.time for event in events(driver) if event.kind == "DeployStarted"]
     assert deployed == [0.0, 12.0, 24.0]
 
@@ -145,7 +149,7 @@ def test_unequal_slots_and_scaled_time():
 @pytest.mark.parametrize("fault", CHAOS)
 @pytest.mark.parametrize("retries", [0, 2])
 def test_every_trial_ends_whatever_goes_wrong(fault, retries):
-    driver = simulate(3, faults=[fault], retries=retries, limits=Limits(timeout=30.0), trials=60)
+    driver = simulate(3, faults=[fault], on_failure=f"retry {retries}", limits=Limits(timeout=30.0), trials=60)
     assert [trial for trial in driver.state.trials if not trial.status.is_terminal] == []
     assert len(driver.state.trials) == 60
 
@@ -162,7 +166,7 @@ def test_every_trial_ends_in_chaos(seed):
         stop_delay=(0.0, 3.0),
         failure_rate=0.05,
         speeds=[1.0 + slot % 3 for slot in range(1 + seed)],
-        retries=seed % 3,
+        on_failure=f"retry {seed % 3}",
         limits=Limits(timeout=40.0),
         trials=200,
     )
@@ -178,7 +182,13 @@ def test_every_trial_ends_in_chaos(seed):
 
 
 def test_two_runs_are_row_by_row_the_same():
-    settings = {"faults": CHAOS, "limits": Limits(timeout=30.0), "retries": 1, "start_delay": (0.0, 1.0), "trials": 80}
+    settings = {
+        "faults": CHAOS,
+        "limits": Limits(timeout=30.0),
+        "on_failure": "retry 1",
+        "start_delay": (0.0, 1.0),
+        "trials": 80,
+    }
     first, second = (simulate(4, **settings) for _ in range(2))
     assert [encode(event) for event in events(first)] == [encode(event) for event in events(second)]
     other = simulate(4, seed=1, **settings)

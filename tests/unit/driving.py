@@ -15,6 +15,8 @@ from tests.fakes import ListOptimizer
 if TYPE_CHECKING:
     from runwright.events import Event
 
+ONCE = {"lost": "fail", "submit_error": "fail"}
+"""`on_failure` that tries nothing twice."""
 EXPERIMENT = Experiment("fake", {"x": Float(0, 1)}, {"y": "minimize"}, seed=3)
 
 

@@ -67,7 +67,7 @@ def test_everything_that_may_stand_in_a_file(write, tmp_path):
           success_codes: [0, 3]
         runner: {type: process, parallel: 4}
         limits: {timeout: 1.5 h, memory: 500 MB, output: 1 MiB, grace: 0}
-        retries: 2
+        on_failure: retry 2
         optimizer: {type: random, seed: 9}
         enqueue:
           - {f: 1, i: 3, c: 'no', n: 1, b: true}
@@ -87,7 +87,7 @@ def test_everything_that_may_stand_in_a_file(write, tmp_path):
     assert experiment.objectives == {"y": "minimize", "z": "maximize"}
     limits = Limits(timeout=5400.0, memory=500_000_000, output=2**20, grace=0.0)
     assert setup.policy() == Policy(
-        trials=50, parallel=4, retries=2, failure_rate=0.5, failure_rate_after=10, seconds=172800.0, limits=limits
+        trials=50, parallel=4, on_failure="retry 2", failure_rate=0.5, failure_rate_after=10, seconds=172800.0, limits=limits
     )
     assert setup.runner() == ProcessRunner(
         ["./sim.sh", "--f", "{f}", "5", "1e3", "yes", "{{literal}}", "--here={here}"],

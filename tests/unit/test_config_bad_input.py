@@ -17,7 +17,7 @@ objectives: {y: minimize}
 evaluate: {function: "bad_input_model:branin"}
 runner: {type: pool, parallel: 2}
 limits: {timeout: 10 min, memory: 2 GiB}
-retries: 1
+on_failure: retry 1
 optimizer: {type: random, seed: 7}
 enqueue: [{x1: 0, x2: 5}]
 stop: {trials: 50, failure_rate: 0.5}
@@ -80,7 +80,7 @@ def command(text):
 
 CASES = {
     # keys
-    "unknown key": (("retries:", "retires:"), "retires", 10, "no such key here; did you mean 'retries'?"),
+    "unknown key": (("on_failure:", "on_failures:"), "on_failures", 10, "no such key here; did you mean 'on_failure'?"),
     "unknown key deep": (("bounds: [-5", "bound: [-5"), "parameters.x1.bound", 4, "did you mean 'bounds'?"),
     "unknown limit": (("memory: 2", "memroy: 2"), "limits.memroy", 9, "did you mean 'memory'? known are grace,"),
     "unknown result key": (
@@ -103,13 +103,13 @@ CASES = {
         "no setting 'smapler'",
     ),
     "duplicate key": (("  x2:", "  x1:"), "parameters.x1", 5, "stands twice in one mapping, first in line 4"),
-    "duplicate key at the top": (("retries: 1", "seed: 1"), "seed", 10, "first in line 2"),
+    "duplicate key at the top": (("on_failure: retry 1", "seed: 1"), "seed", 10, "first in line 2"),
     "duplicate key in a flow": (("{x1: 0, x2: 5}", "{x1: 0, x1: 5}"), "enqueue[0].x1", 12, "stands twice"),
-    "merge key": (("retries: 1", "<<: {a: 1}"), "<<", 10, "no such key here"),
-    "a list as a key": (("retries: 1", "[a, b]: 1"), None, 10, "a key must be a text"),
+    "merge key": (("on_failure: retry 1", "<<: {a: 1}"), "<<", 10, "no such key here"),
+    "a list as a key": (("on_failure: retry 1", "[a, b]: 1"), None, 10, "a key must be a text"),
     "missing section": (("evaluate: " + FUNCTION + "\n", ""), "evaluate", 1, "it is missing; give it"),
     "missing type": ((X1, "{bounds: [-5, 10]}"), "parameters.x1.type", 4, "it is missing"),
-    "value missing": (("retries: 1", "retries:"), "retries", 10, "it has no value"),
+    "value missing": (("on_failure: retry 1", "on_failure:"), "on_failure", 10, "it has no value"),
     "value null": (("bounds: [-5, 10]", "bounds: null"), "parameters.x1.bounds", 4, "it has no value"),
     # parameters
     "no parameters": (
@@ -376,8 +376,88 @@ CASES = {
     ),
     "grace in this process": ((POOL, "{type: local}", LIMITS, "{grace: 1}"), "limits.grace", 9, "cannot stop a trial"),
     # the rest
-    "negative retries": (("retries: 1", "retries: -1"), "retries", 10, "must be at least 0, not -1"),
-    "absurd retries": (("retries: 1", "retries: 1000000"), "retries", 10, "must be at most 1000"),
+    "no rule": (("retry 1", "again"), "on_failure", 10, "must be fail, abort, penalty NUMBER, retry N"),
+    "a number as a rule": (("retry 1", "3"), "on_failure", 10, "it must be a rule such as fail, abort, penalty 1000"),
+    "a list of rules": (("retry 1", "[fail]"), "on_failure", 10, "it must be a rule such as fail"),
+    "retry without a number": (("retry 1", "retry"), "on_failure", 10, "after retry comes how often, such as retry 2"),
+    "negative retries": (("retry 1", "retry -1"), "on_failure", 10, "after retry comes how often"),
+    "half a retry": (("retry 1", "retry 1.5"), "on_failure", 10, "after retry comes how often"),
+    "absurd retries": (("retry 1", "retry 1000000"), "on_failure", 10, "from 0 to 1000, not 1000000"),
+    "retry then nothing": (("retry 1", "retry 1 then"), "on_failure", 10, "one of the first three; not ''"),
+    "retry then retry": (
+        ("retry 1", "retry 1 then retry 2"),
+        "on_failure",
+        10,
+        "one of the first three; not 'retry 2'",
+    ),
+    "retry and": (("retry 1", "retry 1 and abort"), "on_failure", 10, "retry N then one of the first three"),
+    "penalty without a number": (("retry 1", "penalty"), "on_failure", 10, "must be fail, abort, penalty NUMBER"),
+    "penalty a word": (("retry 1", "penalty high"), "on_failure", 10, "a penalty is a number, not 'high'"),
+    "penalty infinite": (("retry 1", "penalty inf"), "on_failure", 10, "a penalty must be a finite number, not inf"),
+    "penalty NaN": (("retry 1", "penalty nan"), "on_failure", 10, "a penalty must be a finite number, not nan"),
+    "unknown kind": (
+        ("retry 1", "{crash: fail}"),
+        "on_failure.crash",
+        10,
+        "did you mean 'crashed'? known are crashed,",
+    ),
+    "a rule where kinds are due": (("retry 1", "{retry: 1}"), "on_failure", 10, "other: {retry: ...} for every kind"),
+    "rule of a kind": (("retry 1", "{lost: never}"), "on_failure.lost", 10, "must be fail, abort"),
+    "rule of a kind a list": (("retry 1", "{lost: [1]}"), "on_failure.lost", 10, "it must be a rule such as"),
+    "part of a rule": (("retry 1", "{lost: {retires: 2}}"), "on_failure.lost.retires", 10, "did you mean 'retry'?"),
+    "retries of a rule": (
+        ("retry 1", "{lost: {retry: -1}}"),
+        "on_failure.lost.retry",
+        10,
+        "must be at least 0, not -1",
+    ),
+    "retries true": (("retry 1", "{lost: {retry: true}}"), "on_failure.lost.retry", 10, "a whole number, not true"),
+    "backoff in months": (
+        ("retry 1", "{lost: {retry: 1, backoff: 1 m}}"),
+        "on_failure.lost.backoff",
+        10,
+        "units are ms, s, min, h and d",
+    ),
+    "backoff without retry": (("retry 1", "{lost: {backoff: 1 s}}"), "on_failure.lost", 10, "give retry too"),
+    "longest below the first": (
+        ("retry 1", "{lost: {retry: 1, backoff: 9 s, longest: 5 s}}"),
+        "on_failure.lost",
+        10,
+        "longest is 5 s, less than the first wait of 9 s",
+    ),
+    "then what": (("retry 1", "{lost: {retry: 1, then: stop}}"), "on_failure.lost", 10, "must be fail, abort"),
+    "then a number": (("retry 1", "{lost: {then: 5}}"), "on_failure.lost.then", 10, "it must be a text"),
+    "penalty twice": (("retry 1", "{lost: {then: penalty 5, penalty: 6}}"), "on_failure.lost", 10, "is given twice"),
+    "penalty and abort": (
+        ("retry 1", "{lost: {then: abort, penalty: 6}}"),
+        "on_failure.lost",
+        10,
+        "remove one of them",
+    ),
+    "penalty true": (
+        ("retry 1", "{lost: {penalty: true}}"),
+        "on_failure.lost.penalty",
+        10,
+        "a finite number, not True",
+    ),
+    "penalty of no objective": (
+        ("retry 1", "{lost: {penalty: {z: 1}}}"),
+        "on_failure.lost",
+        10,
+        "name each objective: y;",
+    ),
+    "penalty of an objective a text": (
+        ("retry 1", "{lost: {penalty: {y: bad}}}"),
+        "on_failure.lost.penalty",
+        10,
+        "the penalty of 'y' must be a finite number, not 'bad'",
+    ),
+    "one penalty for two objectives": (
+        ("{y: minimize}", "{y: minimize, z: maximize}", "retry 1", "penalty 5"),
+        "on_failure",
+        10,
+        "with 2 objectives a penalty names each: penalty: {y: 5, z: 5}",
+    ),
     "no trials": (("trials: 50", "trials: 0"), "stop.trials", 13, "must be at least 1, not 0"),
     "trials a fraction": (("trials: 50", "trials: 5.5"), "stop.trials", 13, "a whole number, not 5.5"),
     "failure rate above one": (("failure_rate: 0.5", "failure_rate: 50"), "stop.failure_rate", 13, "at most 1, not 50"),
@@ -395,17 +475,22 @@ CASES = {
     "enqueue outside": (("{x1: 0,", "{x1: 11,"), "enqueue[0].x1", 12, "outside the bounds"),
     "enqueue text": (("{x1: 0,", "{x1: zero,"), "enqueue[0].x1", 12, "must be a number, not 'zero'"),
     # YAML
-    "object tag": (("retries: 1", "retries: !!python/object/apply:os.system ['true']"), None, 10, "constructs nothing"),
+    "object tag": (
+        ("on_failure: retry 1", "on_failure: !!python/object/apply:os.system ['true']"),
+        None,
+        10,
+        "constructs nothing",
+    ),
     "other tag": (("name: branin", "name: !secret branin"), None, 1, "the tag '!secret' is not allowed"),
     "standard tag": (("name: branin", "name: !!str branin"), None, 1, "is not allowed"),
     "unclosed list": (("[0, 15]", "[0, 15"), None, 5, "this is no valid YAML"),
     "unclosed quote": (('branin"}', "branin}"), None, 14, "this is no valid YAML"),
     "tab": (("  x1:", "\tx1:"), None, 4, "YAML indents with spaces"),
     "colon in a text": (("name: branin", "name: a: b"), None, 1, "need quotes"),
-    "second document": (("retries: 1", "---\nretries: 1"), None, 10, "a second document begins here"),
-    "unknown alias": (("retries: 1", "retries: *nothing"), None, 10, "no anchor &nothing"),
+    "second document": (("on_failure: retry 1", "---\non_failure: retry 1"), None, 10, "a second document begins here"),
+    "unknown alias": (("on_failure: retry 1", "on_failure: *nothing"), None, 10, "no anchor &nothing"),
     "alias of itself": (("enqueue: [", "enqueue: &a [*a, "), None, 12, "no anchor &a"),
-    "nested too deep": (("retries: 1", "retries: " + "[" * 50 + "]" * 50), None, 10, "more than 20 deep"),
+    "nested too deep": (("on_failure: retry 1", "on_failure: " + "[" * 50 + "]" * 50), None, 10, "more than 20 deep"),
     "control character": (("name: branin", "name: bra\x07nin"), None, 1, "is not allowed in YAML"),
 }
 
@@ -478,7 +563,7 @@ HUGE = "h" * 100_000
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("retries:", f"{HUGE}:"),
+        ("on_failure:", f"{HUGE}:"),
         ("  x1:", f"  {HUGE}:"),
         ("y: minimize", f"y: {HUGE}"),
         ("10 min", HUGE),
@@ -497,8 +582,8 @@ HUGE = "h" * 100_000
         (FUNCTION, f"{{command: [{HUGE}]}}"),
         (FUNCTION, f'{{command: [./sim.sh, "{{{HUGE}}}"]}}'),
         (FUNCTION, f'{{command: [./sim.sh], env: {{{HUGE}: "{{x9}}"}}}}'),
-        ("retries: 1", f"retries: !{HUGE} 1"),
-        ("retries: 1", f"retries: *{HUGE}"),
+        ("on_failure: retry 1", f"on_failure: !{HUGE} 1"),
+        ("on_failure: retry 1", f"on_failure: *{HUGE}"),
         ("name: branin", f"name: {HUGE}"),
     ],
     ids=lambda text: text[:20],

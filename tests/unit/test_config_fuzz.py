@@ -27,7 +27,7 @@ evaluate:
   result: {from: stdout, pattern: 'y = (\\S+)'}
 runner: {type: process, parallel: 2}
 limits: {timeout: 10 min, memory: 2 GiB}
-retries: 1
+on_failure: retry 1
 optimizer: {type: random, seed: 7}
 enqueue: [{x1: 1, x2: 5, c: a}]
 stop: {trials: 50, failure_rate: 0.5}

@@ -10,6 +10,7 @@ from runwright import events as ev
 from runwright.experiment import Experiment, Float
 from runwright.loop import decide
 from runwright.loop.decide import UNLIMITED
+from runwright.loop.on_failure import Rule
 from runwright.loop.policy import Policy
 from runwright.result import Result
 from runwright.state import State
@@ -17,7 +18,6 @@ from runwright.status import FailureKind, StopCause, StopReason, TrialStatus
 from tests.facts import facts
 
 EXPERIMENT = Experiment("decide", {"x": Float(0, 1)}, {"y": "minimize"})
-STARTED = ev.ExperimentStarted(0.0, {"experiment": EXPERIMENT.to_dict()})
 
 
 def story(index, *steps, attempt=1):
@@ -47,8 +47,9 @@ def story(index, *steps, attempt=1):
     return told
 
 
-def state_of(*stories, extra=()):
-    events = [STARTED]
+def state_of(*stories, extra=(), seed=0):
+    experiment = EXPERIMENT.to_dict() | {"seed": seed}
+    events = [ev.ExperimentStarted(0.0, {"experiment": experiment})]
     for index, steps in enumerate(stories):
         events += story(index, *steps)
     state = State.of([*events, *extra])
@@ -67,45 +68,144 @@ def delayed(index, until):
 # Verdicts on failed attempts.
 
 
+TIMEOUT, MEMORYOUT, INVALID = FailureKind.TIMEOUT, FailureKind.MEMORYOUT, FailureKind.INVALID_RESULT
+
+
+def after(*kinds, at=5.0, on_failure="fail", extra=(), seed=0):
+    """The verdict on a trial whose attempts failed in these ways."""
+    steps = [step for kind in kinds for step in ("run", kind, "again")][:-1]
+    (verdict,) = decide.verdicts(state_of(steps, extra=extra, seed=seed), Policy(on_failure=on_failure), at)
+    assert (verdict.time, verdict.trial) == (at, 0)
+    return verdict
+
+
 @pytest.mark.parametrize(
-    ("kinds", "retries", "verdict"),
+    ("kinds", "on_failure", "retry"),
     [
-        ([CRASHED], 0, "give up"),
-        ([CRASHED], 1, 0.0),
-        ([CRASHED, CRASHED], 1, "give up"),
-        ([CRASHED, CRASHED], 9, 0.0),
-        ([FailureKind.TIMEOUT], 1, 0.0),
-        ([FailureKind.INVALID_RESULT], 1, 0.0),
-        ([SUBMIT], 1, 1.0),
-        ([LOST], 1, 1.0),
-        ([LOST], 0, "give up"),
-        ([SUBMIT, SUBMIT], 9, 2.0),
-        ([CRASHED, CRASHED, LOST], 9, 4.0),
-        ([SUBMIT] * 6, 9, 32.0),
-        ([SUBMIT] * 7, 9, 60.0),
-        ([SUBMIT] * 90, 99, 60.0),
+        # A rule alone is for every kind; those of the evaluation count together.
+        ([CRASHED], "fail", None),
+        ([CRASHED], "abort", None),
+        ([CRASHED], "penalty 5", None),
+        ([CRASHED], "retry 1", (1, 1)),
+        ([CRASHED] * 2, "retry 1", None),
+        ([CRASHED] * 2, "retry 9", (2, 9)),
+        ([TIMEOUT], "retry 1", (1, 1)),
+        ([INVALID], "retry 1", (1, 1)),
+        ([CRASHED, TIMEOUT], "retry 1", None),
+        ([CRASHED, TIMEOUT, INVALID], "retry 3 then abort", (3, 3)),
+        # What is not the point's fault is tried three times again at the least, and counts by itself.
+        ([LOST], "fail", (1, 3)),
+        ([SUBMIT], "penalty 5", (1, 3)),
+        ([SUBMIT] * 3, "retry 1", (3, 3)),
+        ([SUBMIT] * 4, "retry 1", None),
+        ([LOST] * 4, "retry 9", (4, 9)),
+        ([CRASHED, CRASHED, LOST], "retry 2", (1, 3)),
+        ([LOST, LOST, LOST, CRASHED], "retry 1", (1, 1)),
+        ([LOST, SUBMIT, LOST, SUBMIT, LOST, SUBMIT], "fail", (3, 3)),
+        # A kind that is named has its own rule and its own count; the rest count together.
+        ([LOST], {"lost": "fail"}, None),
+        ([LOST] * 2, {"lost": "retry 1"}, None),
+        ([SUBMIT], {"lost": "fail"}, (1, 3)),
+        ([CRASHED], {"timeout": "retry 2"}, None),
+        ([TIMEOUT], {"timeout": "retry 2"}, (1, 2)),
+        ([TIMEOUT, CRASHED], {"timeout": "retry 2", "other": "retry 1"}, (1, 1)),
+        ([TIMEOUT, CRASHED, MEMORYOUT], {"timeout": "retry 2", "other": "retry 1"}, None),
+        ([CRASHED, TIMEOUT, CRASHED], {FailureKind.CRASHED: Rule(2)}, (2, 2)),
     ],
 )
-def test_verdicts(kinds, retries, verdict):
-    steps = [step for kind in kinds for step in ("run", kind, "again")][:-1]
-    state = state_of(steps)
-    expected = ev.GaveUp(5.0, 0) if verdict == "give up" else ev.RetryPlanned(5.0, 0, 5.0 + verdict)
-    assert decide.verdicts(state, Policy(retries=retries), 5.0) == [expected]
+def test_a_failed_attempt_is_followed_by_another_as_often_as_its_rule_says(kinds, on_failure, retry):
+    verdict = after(*kinds, on_failure=on_failure)
+    if retry is None:
+        assert verdict.kind == "GaveUp"
+    else:
+        assert (verdict.kind, verdict.retry, verdict.retries) == ("RetryPlanned", *retry)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "on_failure", "full"),
+    [
+        ([CRASHED], "retry 1", 0.0),
+        ([CRASHED] * 5, "retry 9", 0.0),
+        ([LOST], "fail", 1.0),
+        ([LOST] * 3, "fail", 4.0),
+        ([CRASHED, CRASHED, LOST], "retry 9", 1.0),
+        ([SUBMIT] * 6, "retry 9", 32.0),
+        ([SUBMIT] * 7, "retry 9", 60.0),
+        ([SUBMIT] * 90, "retry 99", 60.0),
+        ([CRASHED] * 2, {"crashed": Rule(9, backoff=10.0)}, 20.0),
+        ([CRASHED] * 9, {"crashed": Rule(9, backoff=10.0)}, 60.0),
+        ([CRASHED] * 9, {"crashed": Rule(9, backoff=90.0)}, 90.0),
+        ([CRASHED] * 9, {"crashed": Rule(9, backoff=10.0, longest=1000.0)}, 1000.0),
+        ([LOST] * 3, {"lost": Rule(9, longest=0.5)}, 0.5),
+        ([LOST] * 3, {"lost": Rule(9, backoff=0)}, 0.0),
+        ([LOST] * 2, Rule(1, backoff=8.0), 16.0),
+    ],
+)
+def test_it_waits_from_half_of_what_its_rule_says_to_all_of_it(kinds, on_failure, full):
+    waits = {after(*kinds, on_failure=on_failure, seed=seed).not_before - 5.0 for seed in range(9)}
+    assert all(full / 2 <= round(wait, 6) <= full for wait in waits), waits
+    assert len(waits) == (9 if full else 1), "not all together"
+
+
+def test_the_same_seed_waits_the_same():
+    assert after(LOST, seed=3) == after(LOST, seed=3)
+    assert after(LOST, seed=3) != after(LOST, seed=4)
+    first, second = (round(after(*[LOST] * count).not_before - 5.0, 6) for count in (1, 2))
+    assert second != 2 * first, "each attempt has its own"
 
 
 def test_an_interrupted_attempt_is_no_failure_of_the_trial():
     interrupted = ["run", ev.Interrupted(1.0, 0, 1, "left")]
-    state = state_of([*interrupted, ev.DeployStarted(1.0, 0, 2), ev.Finished(2.0, 0, 2, Result.failed(LOST, ""))])
-    assert decide.verdicts(state, Policy(retries=1), 5.0) == [ev.RetryPlanned(5.0, 0, 6.0)]
+    state = state_of([*interrupted, ev.DeployStarted(1.0, 0, 2), ev.Finished(2.0, 0, 2, Result.failed(CRASHED, ""))])
+    assert decide.verdicts(state, Policy(on_failure="retry 1"), 5.0) == [ev.RetryPlanned(5.0, 0, 5.0, 1, 1)]
+
+
+def test_a_rerun_begins_a_new_count():
+    failed = ["run", CRASHED, "again", "run", CRASHED, "give up", ev.Rerun(3.0, 0)]
+    again = [ev.DeployStarted(4.0, 0, 3), ev.Finished(5.0, 0, 3, Result.failed(CRASHED, ""))]
+    assert decide.verdicts(state_of([*failed, *again]), Policy(on_failure="retry 1"), 5.0) == [
+        ev.RetryPlanned(5.0, 0, 5.0, 1, 1)
+    ]
+
+
+def test_giving_up_says_what_is_told_and_whether_the_experiment_ends():
+    assert after(CRASHED) == ev.GaveUp(5.0, 0)
+    assert after(CRASHED, on_failure="penalty 1000") == ev.GaveUp(5.0, 0, {"y": 1000.0})
+    assert after(CRASHED, on_failure={"crashed": {"penalty": {"y": 3}}}) == ev.GaveUp(5.0, 0, {"y": 3.0})
+    assert after(CRASHED, on_failure="abort") == ev.GaveUp(5.0, 0, None, abort=True)
 
 
 def test_each_undecided_trial_gets_its_verdict():
-    state = state_of(["run", CRASHED], DONE, ["run", LOST])
-    assert decide.verdicts(state, Policy(retries=1), 0.0) == [
-        ev.RetryPlanned(0.0, 0, 0.0),
-        ev.RetryPlanned(0.0, 2, 1.0),
+    state = state_of(["run", CRASHED], DONE, ["run", TIMEOUT])
+    rules = {"crashed": "retry 1"}
+    assert decide.verdicts(state, Policy(on_failure=rules), 0.0) == [
+        ev.RetryPlanned(0.0, 0, 0.0, 1, 1),
+        ev.GaveUp(0.0, 2),
     ]
     assert decide.verdicts(state_of(RUN, DONE, []), Policy(), 0.0) == []
+
+
+# Whether a failure ends the experiment.
+
+ABORTED = ["run", CRASHED, ev.GaveUp(1.0, 0, None, abort=True)]
+
+
+def test_a_failure_that_says_so_ends_the_experiment_whatever_else_could_go_on():
+    end = decide.ending(state_of(ABORTED, RUN, []), Policy(trials=9, on_failure="abort"), 8.0, exhausted=False)
+    assert (end.reason, end.time) == (StopReason.ABORTED, 8.0)
+    assert end.message == (
+        "trial 0 failed (crashed: why), for which on_failure says abort; have it tried again (rerun), or change "
+        "on_failure, to go on"
+    )
+
+
+def test_it_ends_again_until_the_trial_is_tried_again_or_the_rule_is_another():
+    policy = Policy(trials=9, on_failure="abort")
+    again = state_of(ABORTED, extra=[ev.ExperimentEnded(1.0, StopReason.ABORTED, ""), ev.DriverStarted(2.0, 0.0, {})])
+    assert decide.ending(again, policy, 8.0, exhausted=False).reason is StopReason.ABORTED
+    assert decide.ending(again, Policy(trials=9), 8.0, exhausted=False) is None
+    assert decide.ending(again, Policy(trials=9, on_failure={"timeout": "abort"}), 8.0, exhausted=False) is None
+    assert decide.ending(state_of([*ABORTED, ev.Rerun(3.0, 0)]), policy, 8.0, exhausted=False) is None
 
 
 # Whether the experiment ends.
@@ -314,7 +414,7 @@ def test_once_the_experiment_has_ended_its_time_is_no_deadline():
 
 def test_decisions_change_nothing():
     state = state_of([], RUN, DONE, FAILED, ["run", CRASHED], delayed(5, 1.0), [1, "run", "stop"])
-    policy = Policy(trials=9, parallel=9, retries=1, failure_rate=0.1, failure_rate_after=1, seconds=1.0)
+    policy = Policy(trials=9, parallel=9, on_failure="retry 1", failure_rate=0.1, failure_rate_after=1, seconds=1.0)
     known = facts(state)
     first = [
         (

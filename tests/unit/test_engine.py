@@ -14,7 +14,7 @@ from runwright.result import Failure, Result
 from runwright.runner import Following, Limits, Lost, NeverStarted
 from runwright.status import FailureKind, StopCause, TrialStatus
 from tests.fakes import FOREVER, GO_ON, FakeRunner, ListOptimizer, World, crash, value
-from tests.unit.driving import check, events, kinds, one, points, run, scheduler, statuses
+from tests.unit.driving import ONCE, check, events, kinds, one, points, run, scheduler, statuses
 
 S = TrialStatus
 WHOLE_STORY = ["TrialAsked", "DeployStarted", "Deployed", "Finished", "Told"]
@@ -85,7 +85,7 @@ def test_everything_is_polled_now_and_then_in_case_the_runner_forgets_to_name_a_
 
 def test_a_trial_that_cannot_be_submitted_fails_alone_and_is_not_sent_twice():
     runner = FakeRunner().plan("run", SubmitError("the queue is full"), trial=1)
-    driver = run(runner, 3)
+    driver = run(runner, 3, on_failure=ONCE)
     assert statuses(driver) == ["COMPLETED", "FAILED", "COMPLETED"]
     assert failure(driver, 1) == Failure(FailureKind.SUBMIT_ERROR, "it could not be started: the queue is full", None)
     assert runner.called("run") == [0, 1, 2]
@@ -100,19 +100,19 @@ def test_a_trial_that_cannot_be_submitted_fails_alone_and_is_not_sent_twice():
     ],
 )
 def test_whatever_run_raises_is_that_trials_failure(error, sentence):
-    driver = run(FakeRunner().plan("run", error))
+    driver = run(FakeRunner().plan("run", error), on_failure=ONCE)
     assert failure(driver).message == sentence
 
 
 def test_run_multiple_that_raises_fails_what_it_was_given_and_nothing_else():
     runner = FakeRunner(capacity=2).plan("run_multiple", RuntimeError("no route"))
-    driver = run(runner, 3, policy=Policy(parallel=2))
+    driver = run(runner, 3, policy=Policy(parallel=2), on_failure=ONCE)
     assert statuses(driver) == ["FAILED", "FAILED", "COMPLETED"]
     assert failure(driver, 1).message == "it could not be started: no route"
 
 
 def test_a_trial_that_run_multiple_leaves_out_was_not_submitted():
-    driver = run(FakeRunner().plan("run_multiple", {}))
+    driver = run(FakeRunner().plan("run_multiple", {}), on_failure=ONCE)
     assert failure(driver).message == "it could not be started: the runner did not say why"
 
 
@@ -138,7 +138,7 @@ def test_a_runner_that_survives_is_asked_whether_a_failed_submission_exists_afte
 )
 def test_a_failed_submission_that_does_not_exist_is_a_failure(answer, sentence):
     runner = FakeRunner(survives_driver=True).plan("run", SubmitError("no answer")).plan("reattach", {0: answer})
-    driver = run(runner)
+    driver = run(runner, on_failure=ONCE)
     assert failure(driver) == Failure(FailureKind.SUBMIT_ERROR, sentence)
 
 
@@ -149,7 +149,7 @@ def test_a_submission_of_which_nothing_is_known_is_asked_after_until_it_is(unkno
         raise SubmitError("no answer")
 
     runner = FakeRunner(survives_driver=True).plan("run", start_and_raise).plan("reattach", unknown, unknown, unknown)
-    driver = run(runner, 1, retries=3)
+    driver = run(runner, 1, on_failure="retry 3")
     assert statuses(driver) == ["COMPLETED"]
     assert runner.world.starts == {(0, 1): 1}, "a second attempt might have run beside the first"
     assert len(runner.called("reattach")) == 4
@@ -221,14 +221,14 @@ def test_a_result_that_cannot_be_fetched_is_asked_for_again(failures):
 
 def test_a_result_that_can_never_be_fetched_is_lost():
     runner = FakeRunner().plan("fetch_result", OSError("stale handle"), always=True)
-    driver = run(runner)
+    driver = run(runner, on_failure=ONCE)
     assert failure(driver) == Failure(FailureKind.LOST, "its result could not be fetched: OSError: stale handle")
     assert len(runner.called("fetch_result")) == FETCH_TRIES
 
 
 def test_the_next_attempt_has_all_its_tries_again():
     runner = FakeRunner().plan("fetch_result", *[OSError("gone")] * (2 * FETCH_TRIES - 1))
-    driver = run(runner, 1, retries=1)
+    driver = run(runner, 1, on_failure="retry 1")
     assert statuses(driver) == ["COMPLETED"]
     assert driver.state.trials[0].attempt == 2
 
@@ -291,11 +291,11 @@ def until_attempt(good):
 
 
 def test_a_crash_is_tried_again_at_once_as_often_as_policy_says():
-    driver = run(FakeRunner(World(outcome=until_attempt(3))), 1, retries=2)
+    driver = run(FakeRunner(World(outcome=until_attempt(3))), 1, on_failure="retry 2")
     assert statuses(driver) == ["COMPLETED"]
     assert [event.time for event in events(driver) if event.kind == "DeployStarted"] == [0.0, 1.0, 2.0]
 
-    driver = run(FakeRunner(World(outcome=until_attempt(3))), 1, retries=1)
+    driver = run(FakeRunner(World(outcome=until_attempt(3))), 1, on_failure="retry 1")
     assert statuses(driver) == ["FAILED"]
     assert [str(attempt) for attempt in driver.state.trials[0].attempts] == [
         "attempt 1 failed (crashed: attempt 1)",
@@ -306,25 +306,29 @@ def test_a_crash_is_tried_again_at_once_as_often_as_policy_says():
 
 def test_a_submission_is_tried_again_after_longer_and_longer():
     runner = FakeRunner().plan("run", SubmitError("full"), always=True)
-    driver = run(runner, 1, retries=8)
+    driver = run(runner, 1, on_failure="retry 8")
     sent = [event.time for event in events(driver) if event.kind == "DeployStarted"]
-    assert [later - earlier for earlier, later in pairwise(sent)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    waits = [later - earlier for earlier, later in pairwise(sent)]
+    assert [full / 2 <= wait <= full for wait, full in zip(waits, [1, 2, 4, 8, 16, 32, 60, 60], strict=True)] == [
+        True
+    ] * 8
     assert statuses(driver) == ["FAILED"]
 
 
 def test_a_retry_that_is_due_but_finds_no_free_slot_waits_for_one():
     world = World(seconds=lambda trial: 100.0 if trial.index else 1.0)
     runner = FakeRunner(world).plan("run", SubmitError("full"), trial=0)
-    driver = run(runner, 2, retries=1, parallel=1)
+    driver = run(runner, 2, on_failure="retry 1", parallel=1)
     assert statuses(driver) == ["COMPLETED", "COMPLETED"]
     assert [event.time for event in events(driver) if event.kind == "Finished" and event.trial == 0] == [0.0, 101.0]
 
 
 def test_an_exhausted_optimizer_leaves_time_for_retries():
     runner = FakeRunner().plan("run", SubmitError("full"), SubmitError("full"))
-    driver = run(runner, 1, retries=2)
+    driver = run(runner, 1, on_failure="retry 2")
     assert statuses(driver) == ["COMPLETED"]
-    assert one(driver, "ExperimentEnded").time == 4.0
+    waits = [event.not_before - event.time for event in events(driver) if event.kind == "RetryPlanned"]
+    assert one(driver, "ExperimentEnded").time == sum(waits) + 1.0
 
 
 # Limits that the engine sees to.
@@ -385,7 +389,7 @@ def test_a_stop_never_reaches_the_next_attempt():
 
     world = World(seconds=lambda trial: FOREVER if trial.attempt == 1 else 3.0)
     runner = FakeRunner(world).plan("stop", end_and_raise)
-    driver = run(runner, 1, retries=1, limits=Limits(timeout=5.0))
+    driver = run(runner, 1, on_failure="retry 1", limits=Limits(timeout=5.0))
     assert (statuses(driver), driver.state.trials[0].attempt) == (["COMPLETED"], 2)
     assert runner.called("stop") == [0]
 
@@ -497,7 +501,7 @@ def test_what_is_lost_has_failed_if_it_would_have_survived_the_driver():
     world = World()
     journal = left_alone(FakeRunner(world, survives_driver=True))
     runner = FakeRunner(world, survives_driver=True).plan("reattach", {0: Lost("its host is gone", "trials/0/1")})
-    driver = run(runner, 0, journal=journal)
+    driver = run(runner, 0, journal=journal, on_failure=ONCE)
     assert failure(driver) == Failure(FailureKind.LOST, "its host is gone", "trials/0/1")
     assert "Interrupted" not in kinds(driver)
 

@@ -18,7 +18,7 @@ INF, NAN = float("inf"), float("nan")
     [
         ({"trials": -1}, "the number of trials must not be negative, not -1"),
         ({"parallel": 0}, "parallel must be at least 1, not 0"),
-        ({"retries": -1}, "retries must not be negative, not -1"),
+        ({"on_failure": "retry -1"}, "after retry comes how often, such as retry 2; not 'retry -1'"),
         ({"failure_rate": 1.1}, "the failure rate must be from 0 to 1, not 1.1"),
         ({"failure_rate": NAN}, "the failure rate must be from 0 to 1, not nan"),
         ({"seconds": 0}, "the time of the experiment must be positive and finite, not 0; None means no limit"),
@@ -38,7 +38,7 @@ def test_a_number_out_of_its_range_is_refused(settings, sentence):
 
 
 def test_the_edges_are_allowed():
-    Policy(trials=0, parallel=1, retries=0, failure_rate=0.0, limits=Limits(output=None, grace=0))
+    Policy(trials=0, parallel=1, on_failure="retry 0", failure_rate=0.0, limits=Limits(output=None, grace=0))
     Policy(failure_rate=1.0, seconds=1e-9)
 
 
@@ -47,7 +47,7 @@ def test_the_journal_can_hold_it():
     assert json.loads(json.dumps(policy.to_json(), allow_nan=False)) == {
         "trials": 3,
         "parallel": None,
-        "retries": 0,
+        "on_failure": {"other": {"retry": 0, "then": "fail"}},
         "failure_rate": 0.5,
         "failure_rate_after": 5,
         "seconds": None,

@@ -91,8 +91,8 @@ def test_an_experiment_that_nothing_limits_is_refused():
 
 
 def test_keywords_change_single_fields_of_the_policy():
-    driver = scheduler(FakeRunner(), policy=Policy(trials=9, retries=1, seconds=5.0), parallel=2, retries=3)
-    assert driver.policy == Policy(trials=9, retries=3, seconds=5.0, parallel=2)
+    driver = scheduler(FakeRunner(), policy=Policy(trials=9, on_failure="retry 1", seconds=5.0), parallel=2, on_failure="retry 3")
+    assert driver.policy == Policy(trials=9, on_failure="retry 3", seconds=5.0, parallel=2)
 
 
 def test_the_clock_is_that_of_the_runner():
@@ -129,7 +129,7 @@ def test_none_means_ask_again_after_the_next_result():
 
 def test_none_while_a_retry_waits_is_not_the_end():
     runner = FakeRunner().plan("run", SubmitError("full"))
-    driver = run(runner, ListOptimizer(points(2)[0], None, points(2)[1]), retries=1)
+    driver = run(runner, ListOptimizer(points(2)[0], None, points(2)[1]), on_failure="retry 1")
     assert statuses(driver) == ["COMPLETED", "COMPLETED"]
 
 
@@ -504,10 +504,10 @@ def test_what_cannot_be_stopped_and_survives_is_left_running():
 def test_leaving_between_attempts_leaves_the_retry_to_the_next_driver():
     journal = MemoryJournal(encoded=True)
     runner = FakeRunner().plan("run", SubmitError("full"))
-    driver = scheduler(runner, 1, journal=journal, retries=1)
+    driver = scheduler(runner, 1, journal=journal, on_failure="retry 1")
     driver.run(on_turn=at(lambda state: state.delayed, driver.drain))
     assert statuses(driver) == ["CANDIDATE"]
-    assert statuses(run(FakeRunner(), 0, journal=journal, retries=1)) == ["COMPLETED"]
+    assert statuses(run(FakeRunner(), 0, journal=journal, on_failure="retry 1")) == ["COMPLETED"]
 
 
 # Requests of other processes.
@@ -542,7 +542,7 @@ def test_stop_a_candidate(tmp_path):
 
 
 def test_stop_a_trial_about_which_policy_has_not_decided_yet(tmp_path):
-    driver = scheduler(FakeRunner(World(seconds=9.0)), 2, directory=tmp_path, retries=5)
+    driver = scheduler(FakeRunner(World(seconds=9.0)), 2, directory=tmp_path, on_failure="retry 5")
     runner = driver.runner
     runner.plan("run", SubmitError("full"), trial=0)
 
@@ -796,7 +796,7 @@ def test_a_failure_of_an_attempt_in_memory_is_the_same_as_on_disk(tmp_path):
     outcome = lambda trial: Result.failed(FailureKind.MEMORYOUT, "too much", seconds=1.0)  # noqa: E731
     stories = []
     for place in ({"directory": tmp_path}, {}):
-        with scheduler(FakeRunner(World(outcome=outcome)), 2, retries=1, **place) as driver:
+        with scheduler(FakeRunner(World(outcome=outcome)), 2, on_failure="retry 1", **place) as driver:
             driver.run()
             check(driver)
             stories.append([event for event in events(driver) if event.trial is not None])

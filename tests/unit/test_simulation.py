@@ -118,7 +118,7 @@ REPEATED = """if True:
     journal = MemoryJournal()
     scheduler = rw.Scheduler(
         experiment, RandomOptimizer(), SimulatedBackendRunner(machine, evaluation_function=evaluate),
-        journal=journal, retries=1, limits=rw.Limits(timeout=4.0), trials=300,
+        journal=journal, on_failure="retry 1", limits=rw.Limits(timeout=4.0), trials=300,
     )
     scheduler.run()
     rows = [encode(event) for event in journal.read()]
@@ -151,13 +151,24 @@ policies = st.builds(
     Policy,
     trials=st.integers(0, 12),
     parallel=st.none() | st.integers(1, 4),
-    retries=st.integers(0, 3),
+    on_failure=st.integers(0, 3).map(lambda number: f"retry {number}"),
     failure_rate=st.none() | st.floats(0, 1),
     failure_rate_after=st.integers(0, 6),
     seconds=st.none() | st.floats(0.5, 40),
     limits=st.builds(Limits, timeout=st.none() | st.floats(0.5, 9)),
 )
 enqueued = st.lists(st.fixed_dictionaries({"x": st.floats(0, 1)}), max_size=3)
+
+
+def used_up(policy, trial):
+    """Whether a failure came after the last retry of its rule; nothing may come after that."""
+    rules, failed = policy.on_failure, [attempt.failure.kind for attempt in trial.attempts if attempt.failure]
+    left = [
+        sum(kind in rules.together(last) for kind in failed[: number + 1]) <= rules.rule(last).retry
+        for number, last in enumerate(failed)
+    ]
+    assert all(left[:-1]), "the trial went on after that"
+    return left[-1:] == [False]
 
 
 def check_end(driver, policy, told):
@@ -167,8 +178,7 @@ def check_end(driver, policy, told):
     assert (state.live, state.undecided, state.untold) == (0, {}, {})
     for trial in state.trials:
         assert trial.attempt == len(trial.attempts) + trial.status.is_completed
-        assert trial.failures <= policy.retries + 1
-        assert (trial.failures == policy.retries + 1) == trial.status.is_failed
+        assert used_up(policy, trial) == trial.status.is_failed
     if state.stop_reason in (StopReason.TRIALS, StopReason.EXHAUSTED):
         assert all(trial.status.is_terminal for trial in state.trials)
         assert len(state.trials) >= policy.trials
@@ -273,8 +283,7 @@ def test_every_policy_comes_to_its_end_in_chaos(policy, points, rate, deaths, su
     assert world.together <= policy.parallel
     assert max(world.starts.values(), default=1) == 1, "an attempt was started twice"
     for trial in driver.state.trials:
-        assert trial.failures <= policy.retries + 1
-        assert (trial.failures == policy.retries + 1) == trial.status.is_failed
+        assert used_up(policy, trial) == trial.status.is_failed
     assert sorted(told) == [trial.index for trial in driver.state.trials if trial.status.is_terminal]
     if driver.state.stop_reason is StopReason.TRIALS:
         assert all(trial.status.is_terminal for trial in driver.state.trials)
@@ -286,7 +295,7 @@ def test_every_policy_comes_to_its_end_in_chaos(policy, points, rate, deaths, su
 
 def test_rows_of_two_runs_in_one_process_are_equal():
     stories = [
-        [encode(event) for event in events(run(FakeRunner(World(outcome=outcome_of(3))), 20, retries=1))]
+        [encode(event) for event in events(run(FakeRunner(World(outcome=outcome_of(3))), 20, on_failure="retry 1"))]
         for _ in range(2)
     ]
     assert stories[0] == stories[1]

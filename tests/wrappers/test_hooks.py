@@ -680,7 +680,7 @@ def test_an_experiment_goes_on_whatever_its_hooks_do(tmp_path):
             super().run_model(trial)
 
     runner = WrappedJobRunner(Third(), workers=4)
-    with rw.Scheduler(EXPERIMENT, RandomOptimizer(), runner, directory=tmp_path, retries=1) as scheduler:
+    with rw.Scheduler(EXPERIMENT, RandomOptimizer(), runner, directory=tmp_path, on_failure="retry 1") as scheduler:
         scheduler.run(trials=50)
         assert {trial.status for trial in scheduler.state.trials} == {COMPLETED}
         assert [trial.failures for trial in scheduler.state.trials] == [int(i % 3 == 0) for i in range(50)]

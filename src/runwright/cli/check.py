@@ -62,8 +62,10 @@ def command(file: Path, directory: Path | None, as_json: bool) -> None:
         _say("objective", f"{direction} {printable(name)}")
     _say("runner", _runner(runner, policy))
     _say("limits", _limits(policy.limits, runner.traits.enforces))
-    if policy.retries:
-        _say("retries", f"{policy.retries} for each trial")
+    label = "on failure"
+    for name, rule in policy.on_failure.told():
+        _say(label, f"{name}: {rule}")
+        label = ""
     _say("optimizer", f"{_optimizer(optimizer)}; {_REBUILD[optimizer.rebuild]}")
     if setup.enqueue:
         _say("enqueued", f"{plural(len(setup.enqueue), 'point')} first")

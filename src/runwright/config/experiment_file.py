@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from runwright import optimizers
+from runwright.config.failures import make_rules
 from runwright.config.importing import check_not_taken, put_first
 from runwright.config.models import FilePart, is_text
 from runwright.config.runners import RunnerRequest, SettingError, build, check_limits, default_kind, takes_component
@@ -226,7 +227,7 @@ class ExperimentFile:
             return Policy(
                 trials=stop.trials,
                 parallel=part.runner.parallel,
-                retries=part.retries,
+                on_failure=make_rules(self._source, part.on_failure, part.objectives),
                 failure_rate=stop.failure_rate,
                 seconds=stop.time,
                 limits=self._limits,

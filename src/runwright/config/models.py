@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable  # noqa: TC003  (pydantic reads the annotations)
 from typing import Annotated, Any, Literal
 
@@ -9,10 +10,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic_core import PydanticCustomError
 
 from runwright.config.units import duration, size
+from runwright.errors import UsageError
+from runwright.loop.on_failure import MOST_RETRIES, OTHER, Rule
 
 MOST = 1_000_000_000
 MOST_PARALLEL = 10_000
-MOST_RETRIES = 1_000
 MOST_VALUES = 10_000
 LEAST_MEMORY = 2**20
 LARGEST_SEED = 2**63 - 1
@@ -57,6 +59,18 @@ def _number(value: object) -> object:
     return value
 
 
+def _penalty(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: float(_finite(part, f"the penalty of {name!r:.60}")) for name, part in value.items()}
+    return float(_finite(value, "a penalty"))
+
+
+def _finite(value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{what} must be a finite number, not {value!r:.60}")
+    return value
+
+
 def _bounds(value: object) -> object:
     if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004
         count = f", not {len(value)}" if isinstance(value, list) else f", not {value!r:.60}"
@@ -67,6 +81,28 @@ def _bounds(value: object) -> object:
 def _values(value: object) -> object:
     if isinstance(value, list) and len(value) > MOST_VALUES:
         raise ValueError(f"a choice has at most {MOST_VALUES} values, not {len(value)}; take type int for a number")
+    return value
+
+
+def _rule(value: object) -> object:
+    """Return the parts of a rule that was given in words."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"it must be a rule such as fail, abort, penalty 1000 or retry 2, not {value!r:.60}")  # noqa: TRY004
+    try:
+        return {name: part for name, part in Rule.of(value).to_json().items() if part or name != "retry"}
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _rules(value: object) -> object:
+    """Return the rules by kind where one is given for all kinds."""
+    if not isinstance(value, dict):
+        return {OTHER: _rule(value)}
+    for key in RulePart.model_fields:
+        if key in value:
+            raise ValueError(f"{key} is part of a rule; say of which failures, {OTHER}: {{{key}: ...}} for every kind")
     return value
 
 
@@ -171,6 +207,29 @@ class LimitsPart(_Part):
     grace: Annotated[float, _saying(_grace)] | None = None
 
 
+class RulePart(_Part):
+    """A rule of ``on_failure``: what follows a failed attempt."""
+
+    retry: Annotated[int, Field(ge=0, le=MOST_RETRIES)] = 0
+    backoff: Annotated[float, _saying(_grace)] | None = None
+    longest: Seconds | None = None
+    then: str | None = None
+    penalty: Annotated[float | dict[str, float], _saying(_penalty)] | None = None
+
+
+class OnFailurePart(_Part):
+    """``on_failure``: a rule for each kind of failure."""
+
+    crashed: Annotated[RulePart | None, _saying(_rule)] = None
+    timeout: Annotated[RulePart | None, _saying(_rule)] = None
+    memoryout: Annotated[RulePart | None, _saying(_rule)] = None
+    output_limit: Annotated[RulePart | None, _saying(_rule)] = None
+    invalid_result: Annotated[RulePart | None, _saying(_rule)] = None
+    lost: Annotated[RulePart | None, _saying(_rule)] = None
+    submit_error: Annotated[RulePart | None, _saying(_rule)] = None
+    other: Annotated[RulePart | None, _saying(_rule)] = None
+
+
 class StopPart(_Part):
     """``stop``: when the experiment ends."""
 
@@ -192,7 +251,7 @@ class FilePart(_Part):
     evaluate: EvaluatePart
     runner: RunnerPart = RunnerPart()
     limits: LimitsPart = LimitsPart()
-    retries: Annotated[int, Field(ge=0, le=MOST_RETRIES)] = 0
+    on_failure: Annotated[OnFailurePart, _saying(_rules)] = OnFailurePart()
     optimizer: OptimizerPart = OptimizerPart()
     enqueue: list[dict[str, Any]] = []
     stop: StopPart = StopPart()

@@ -10,34 +10,50 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from runwright.events import DeployStarted, ExperimentEnded, GaveUp, RetryPlanned, StopRequested
-from runwright.status import FailureKind, StopCause, StopReason, TrialStatus
+from runwright.experiment import stable_seed
+from runwright.status import AttemptOutcome, StopCause, StopReason, TrialStatus
 
 if TYPE_CHECKING:
     from runwright.loop.policy import Policy
     from runwright.state import State
+    from runwright.status import FailureKind
+    from runwright.trial import BaseTrial
 
 UNLIMITED = -1
-_LONGEST_BACKOFF = 60.0
-_WAITS_BEFORE_RETRY = (FailureKind.SUBMIT_ERROR, FailureKind.LOST)
+_LARGEST_SEED = 2**63
 
 
 def verdicts(state: State, policy: Policy, now: float) -> list[RetryPlanned | GaveUp]:
     """Decide about each failed attempt: another one, or a FAILED trial.
 
-    What failed outside the evaluation (a submission, a lost worker) is tried again after 1, 2, 4 ... 60 seconds.
+    The rule of its kind of failure says how often and after which wait. Each rule counts the failed attempts that it is
+    about, since a user last had the trial tried again; interrupted attempts count for nothing.
     """
     found: list[RetryPlanned | GaveUp] = []
     for index in state.undecided:
         trial = state.trials[index]
-        failures = trial.failures
-        if failures > policy.retries:
-            found.append(GaveUp(now, index))
-            continue
-        failure = trial.failure
-        waits = failure is not None and failure.kind in _WAITS_BEFORE_RETRY
-        wait = min(_LONGEST_BACKOFF, 2.0 ** (failures - 1)) if waits else 0.0
-        found.append(RetryPlanned(now, index, now + wait))
+        failure, experiment = trial.failure, trial.experiment
+        assert failure is not None, "the attempts to decide about have failed"
+        rule = policy.on_failure.rule(failure.kind)
+        count = _failures(trial, policy.on_failure.together(failure.kind), state.reruns.get(index, 0))
+        if count > rule.retry:
+            penalty, abort = rule.penalties(experiment.objectives), rule.then == "abort"
+            found.append(GaveUp(now, index, penalty, abort or None))
+        else:
+            luck = stable_seed(experiment.seed, "retry", index, trial.attempt) / _LARGEST_SEED
+            found.append(RetryPlanned(now, index, now + rule.wait(count, luck), count, rule.retry))
     return found
+
+
+def _failures(trial: BaseTrial, kinds: frozenset[FailureKind], since: int) -> int:
+    """How many attempts failed in one of these ways after the attempt of a number."""
+    return sum(
+        attempt.outcome is AttemptOutcome.FAILED
+        and attempt.number > since
+        and attempt.failure is not None
+        and attempt.failure.kind in kinds
+        for attempt in trial.attempts
+    )
 
 
 def ending(state: State, policy: Policy, now: float, *, exhausted: bool, staying: int = 0) -> ExperimentEnded | None:
@@ -52,6 +68,9 @@ def ending(state: State, policy: Policy, now: float, *, exhausted: bool, staying
     """
     if state.stop_reason is not None:
         return None
+    aborting = _aborting(state, policy)
+    if aborting is not None:
+        return ExperimentEnded(now, StopReason.ABORTED, aborting)
     rate = policy.failure_rate
     if rate is not None and state.ended >= _enough(policy):
         failed = state.counts[TrialStatus.FAILED]
@@ -67,6 +86,19 @@ def ending(state: State, policy: Policy, now: float, *, exhausted: bool, staying
         return ExperimentEnded(now, StopReason.TRIALS, f"all {len(state.trials)} trials have ended{but}")
     if exhausted:
         return ExperimentEnded(now, StopReason.EXHAUSTED, "the optimizer has nothing more to propose")
+    return None
+
+
+def _aborting(state: State, policy: Policy) -> str | None:
+    """Say which FAILED trial ends the experiment: as long as it is not tried again and its rule still says so."""
+    for index in state.aborting:
+        failure = state.trials[index].failure
+        assert failure is not None, "a FAILED trial has a failure"
+        if policy.on_failure.rule(failure.kind).then == "abort":
+            return (
+                f"trial {index} failed ({failure.kind.value}: {failure.message}), for which on_failure says abort; "
+                "have it tried again (rerun), or change on_failure, to go on"
+            )
     return None
 
 

@@ -11,6 +11,7 @@ from runwright.function_reference import FunctionReference
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from runwright.experiment import Experiment
     from runwright.loop.policy import Policy
     from runwright.runner import Runner
 
@@ -28,6 +29,15 @@ def check_limits(runner: Runner, policy: Policy) -> None:
         raise UsageError(f"{name} cannot enforce a time limit; PoolRunner and ProcessRunner do")
     if limits.memory is not None and "memory" not in traits.enforces:
         raise UsageError(f"{name} cannot enforce a memory limit; PoolRunner and ProcessRunner do")
+
+
+def check_penalties(experiment: Experiment, policy: Policy) -> None:
+    """Refuse penalties that are not about the objectives.
+
+    Raises:
+        UsageError: A sentence that names the rule.
+    """
+    policy.on_failure.check(experiment.objectives)
 
 
 def check_policy_of_queue(policy: Policy) -> None:

@@ -28,6 +28,7 @@ def observation(trial: BaseTrial) -> Observation:
         trial.instance,
         trial.budget,
         trial.seed,
+        trial.penalty if len(trial.arms) == 1 else None,
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from runwright.errors import UsageError
+from runwright.loop.on_failure import OnFailure
 from runwright.runner import Limits
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class Policy:
     Attributes:
         trials: How many trials to run in all; None: until something else ends the experiment.
         parallel: How many trials may be live at once; None: as many as the runner takes.
-        retries: How many failed attempts of a trial are followed by another.
+        on_failure: What follows a failed attempt; words such as ``retry 2``, or a mapping of kinds, will do.
         failure_rate: The experiment ends when failed / ended trials exceeds this; None: never.
         failure_rate_after: ... and at least so many trials have ended.
         seconds: Time of the experiment, in seconds of its drivers' lives; None: no limit.
@@ -32,19 +33,18 @@ class Policy:
 
     trials: int | None = None
     parallel: int | None = None
-    retries: int = 0
+    on_failure: OnFailure = field(default_factory=OnFailure)
     failure_rate: float | None = None
     failure_rate_after: int = 5
     seconds: float | None = None
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "on_failure", OnFailure.of(self.on_failure))  # the way in of a frozen dataclass
         if self.trials is not None and self.trials < 0:
             raise UsageError(f"the number of trials must not be negative, not {self.trials}")
         if self.parallel is not None and self.parallel < 1:
             raise UsageError(f"parallel must be at least 1, not {self.parallel}")
-        if self.retries < 0:
-            raise UsageError(f"retries must not be negative, not {self.retries}")
         if self.failure_rate is not None and not 0 <= self.failure_rate <= 1:
             raise UsageError(f"the failure rate must be from 0 to 1, not {self.failure_rate}")
         limits = self.limits
@@ -62,4 +62,6 @@ class Policy:
 
     def to_json(self) -> Json:
         """Return the JSON form."""
-        return asdict(self)
+        limits = asdict(self.limits)
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return plain | {"on_failure": self.on_failure.to_json(), "limits": limits}

@@ -13,7 +13,7 @@ from runwright.experiment import OpenExperiment
 from runwright.loop import decide
 from runwright.loop.claims import Claim, Claims, own_info
 from runwright.loop.collector import Collector
-from runwright.loop.fit import check_limits, check_policy_of_queue, check_required_arguments
+from runwright.loop.fit import check_limits, check_penalties, check_policy_of_queue, check_required_arguments
 from runwright.loop.policy import Policy
 from runwright.loop.session import Session
 from runwright.loop.translation import trial_value
@@ -21,13 +21,14 @@ from runwright.status import StopCause
 from runwright.submission import StatusType, TrialInfo, TrialValue, content_key, spread_crash_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from runwright.clock import Clock
     from runwright.experiment import Experiment
     from runwright.journal import Journal
     from runwright.loop.claims import Collected
+    from runwright.loop.on_failure import OnFailure, Rule
     from runwright.loop.session import Sync
     from runwright.runner import Limits, Runner
     from runwright.state import State
@@ -51,7 +52,7 @@ class TrialQueue(AbstractRunner):
             infinity, where not given.
         policy: How many in parallel, how often, within which limits; the keywords below change single fields of it.
         parallel: See `Policy`.
-        retries: See `Policy`.
+        on_failure: See `Policy`.
         limits: See `Policy`.
         clock: Time; the runner's kind of time where not given.
         journal: Where events go; ``DIR/journal.sqlite`` or memory where not given.
@@ -74,7 +75,7 @@ class TrialQueue(AbstractRunner):
         crash_cost: float | Sequence[float] | None = None,
         policy: Policy | None = None,
         parallel: int | None = None,
-        retries: int | None = None,
+        on_failure: OnFailure | Rule | str | Mapping[Any, Any] | None = None,
         limits: Limits | None = None,
         clock: Clock | None = None,
         journal: Journal | None = None,
@@ -86,11 +87,12 @@ class TrialQueue(AbstractRunner):
         if crash_cost is None:
             crash_cost = getattr(scenario, "crash_cost", math.inf)
         self._crash_cost = spread_crash_cost(crash_cost, len(self._objectives))
-        changes: dict[str, Any] = {"parallel": parallel, "retries": retries, "limits": limits}
+        changes: dict[str, Any] = {"parallel": parallel, "on_failure": on_failure, "limits": limits}
         changes = {name: value for name, value in changes.items() if value is not None}
         policy = replace(policy or Policy(), **changes)
         check_policy_of_queue(policy)
         check_limits(runner, policy)
+        check_penalties(experiment, policy)
         check_required_arguments(runner, self._required_arguments)
         self.runner = runner
         self._collector = Collector()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from weakref import ref
 
 from runwright.errors import UsageError
-from runwright.loop.fit import check_limits
+from runwright.loop.fit import check_limits, check_penalties
 from runwright.loop.policy import Policy
 from runwright.loop.session import Session
 from runwright.report import Results
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runwright.clock import Clock
     from runwright.experiment import Experiment
     from runwright.journal import Journal
+    from runwright.loop.on_failure import OnFailure, Rule
     from runwright.loop.session import Sync
     from runwright.optimizer import Optimizer
     from runwright.result import Json
@@ -46,7 +47,7 @@ class Scheduler:
             the driver, and else ``normal``; ``docs/journal.md`` has what each costs.
         trials: See `Policy`.
         parallel: See `Policy`.
-        retries: See `Policy`.
+        on_failure: See `Policy`.
         failure_rate: See `Policy`.
         limits: See `Policy`.
 
@@ -70,14 +71,14 @@ class Scheduler:
         sync: Sync | None = None,
         trials: int | None = None,
         parallel: int | None = None,
-        retries: int | None = None,
+        on_failure: OnFailure | Rule | str | Mapping[Any, Any] | None = None,
         failure_rate: float | None = None,
         limits: Limits | None = None,
     ) -> None:
         changes: dict[str, Any] = {
             "trials": trials,
             "parallel": parallel,
-            "retries": retries,
+            "on_failure": on_failure,
             "failure_rate": failure_rate,
             "limits": limits,
         }
@@ -277,3 +278,4 @@ def check_fit(experiment: Experiment, runner: Runner, policy: Policy) -> None:
     if not experiment.objectives:
         raise UsageError("the experiment has no objectives: say what to minimize or maximize")
     check_limits(runner, policy)
+    check_penalties(experiment, policy)

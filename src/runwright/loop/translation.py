@@ -32,11 +32,15 @@ def trial_value(trial: BaseTrial, crash_cost: Cost) -> TrialValue:
 
     Args:
         trial: The trial.
-        crash_cost: What it costs if it did not complete: a translation, which is nowhere recorded.
+        crash_cost: What it costs if it did not complete and policy has no penalty for that: a translation, which is
+            nowhere recorded.
     """
     status, result = status_of(trial), trial.result
     if status is StatusType.SUCCESS and result is not None:
         cost = _cost(result.metrics, list(trial.experiment.objectives))
+    elif trial.penalty is not None:
+        penalties = list(trial.penalty.values())
+        cost = penalties if len(penalties) > 1 else penalties[0]
     else:
         cost = list(crash_cost) if isinstance(crash_cost, list) else crash_cost
     times = (None,) * 4 if result is None else (result.seconds, result.cpu_seconds, result.started, result.ended)

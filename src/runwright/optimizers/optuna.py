@@ -88,6 +88,7 @@ class OptunaOptimizer:
         self._entered = 0
         self._open: dict[int, int] = {}
         self._ended: set[int] = set()
+        self._penalised: set[int] = set()
 
     def _check_object(self, sampler: object, seed: int | None, options: Mapping[str, Any] | None) -> None:
         if not isinstance(sampler, self._optuna.samplers.BaseSampler):
@@ -204,30 +205,37 @@ class OptunaOptimizer:
         self._enter(trial, point, draw=self._keeps_a_place if trial in self._its_own else self._takes_guests)
 
     def tell(self, observation: Observation) -> None:
-        """Learn how a trial ended. The measurement of a trial that was tried again is entered as a new trial.
+        """Learn how a trial ended. What there is to learn of a trial that was tried again is entered as a new trial.
+
+        A penalty is entered as a measurement would be, and once: Optuna takes nothing back.
 
         Raises:
             ContractError: The trial was neither asked nor attached, or an objective was not measured.
         """
         trial, status = observation.trial, observation.status
+        completed, penalised = status is TrialStatus.COMPLETED, bool(observation.penalty)
         if trial not in self._open:
             if trial not in self._ended:
                 raise ContractError(f"trial {trial} was told, but neither asked nor attached before")
-            if status is not TrialStatus.COMPLETED:
+            if not completed and (not penalised or trial in self._penalised):
                 return
             self._enter(trial, self._experiment.validate(observation.parameters), draw=self._takes_guests)
-        values = self._values(observation) if status is TrialStatus.COMPLETED else None
-        state = self._state(status)
+        values = self._values(observation) if completed or penalised else None
+        state = self._state(TrialStatus.COMPLETED if penalised else status)
+        if penalised:
+            self._penalised.add(trial)
         self._study.tell(self._open[trial], values, state=state)
         self._learned = self._learned or state is not self._optuna.trial.TrialState.FAIL
         del self._open[trial]
         self._ended.add(trial)
 
     def _values(self, observation: Observation) -> list[float]:
-        missing = [name for name in self._experiment.objectives if name not in observation.metrics]
+        values = observation.values
+        missing = [name for name in self._experiment.objectives if name not in values]
         if missing:
-            raise ContractError(f"trial {observation.trial} was told as completed without the objective {missing[0]!r}")
-        return [observation.metrics[name][0] for name in self._experiment.objectives]
+            told = "completed" if observation.status is TrialStatus.COMPLETED else "penalised"
+            raise ContractError(f"trial {observation.trial} was told as {told} without the objective {missing[0]!r}")
+        return [values[name] for name in self._experiment.objectives]
 
     def _state(self, status: TrialStatus) -> Any:
         states = self._optuna.trial.TrialState

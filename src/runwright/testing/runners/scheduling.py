@@ -85,7 +85,7 @@ class RunnerServes(RunnerFixtures):
     ) -> None:
         """Its second attempt may succeed; who fails twice is FAILED, with the reason."""
         points = [work.point("flaky", 1), work.point("bad", 2), work.point("good", 3)]
-        trials = schedule(points, retries=1)
+        trials = schedule(points, on_failure="retry 1")
         assert [trial.status for trial in trials] == [COMPLETED, FAILED, COMPLETED]
         assert [trial.attempt for trial in trials] == [2, 2, 1]
         assert trials[1].failure is not None
