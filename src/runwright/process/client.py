@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _PATIENCE = 60.0
 """Seconds without any answer after which a launcher counts as stuck. Ending it harms no trial."""
 _LAUNCHES = 2
+_CHUNK = 1 << 14
 
 _encode = json.JSONEncoder().encode
 _decode = json.JSONDecoder().decode
@@ -187,7 +188,8 @@ class Launcher:
         poller = select.poll()
         poller.register(self._answers, select.POLLIN)
         poller.register(self._pidfd, select.POLLIN)
-        poller.register(self._socket, select.POLLOUT)
+        if self._send(sending):
+            poller.register(self._socket, select.POLLOUT)
         patience = monotonic() + _PATIENCE
         while unanswered:
             ready = dict(poller.poll(max(0.0, patience - monotonic()) * 1000))
@@ -227,12 +229,10 @@ class Launcher:
             answers[answer["id"]] = answer
 
     def _read(self) -> list[Json]:
-        data = b""
         try:
-            while part := os.read(self._answers, 1 << 16):
-                data += part
+            data = os.read(self._answers, _CHUNK)
         except BlockingIOError:
-            pass  # all that is there was read
+            return []
         *lines, self._half_line = (self._half_line + data).split(b"\n")
         return [_decode(line.decode()) for line in lines]
 
