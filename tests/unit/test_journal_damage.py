@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import zlib
+from contextlib import closing
 
 import pytest
 
@@ -284,7 +285,22 @@ def test_the_checksum_is_the_documented_one():
 
 def test_a_later_format_is_left_alone(tmp_path, closed_files):
     put(tmp_path / "j", closed_files)
-    edited(tmp_path / "j" / MAIN, "PRAGMA user_version = 2")
+    edited(tmp_path / "j" / MAIN, "PRAGMA user_version = 3")
     sentence = refused(tmp_path / "j", JournalTooNewError)
-    assert "has format 2, this version of Runwright reads up to format 1" in sentence
+    assert "has format 3, this version of Runwright reads up to format 2" in sentence
     assert "pip install --upgrade runwright" in sentence
+
+
+def test_an_earlier_format_is_read_as_it_is_and_written_as_the_present_one(tmp_path):
+    """A driver of this version writes what an earlier one could not read, so the earlier one must see that."""
+    path = tmp_path / MAIN
+    with closing(SqliteJournal(path)) as journal:
+        journal.append([ev.RetryPlanned(1.0, 0, 2.0), ev.GaveUp(3.0, 0)])
+    edited(path, "PRAGMA user_version = 1")
+    before = path.read_bytes()
+    assert list(read_events(path)) == [ev.RetryPlanned(1.0, 0, 2.0), ev.GaveUp(3.0, 0)]
+    assert path.read_bytes() == before
+    with closing(SqliteJournal(path)) as journal:
+        assert path.read_bytes()[60:64] == b"\0\0\0\2"
+        journal.append([ev.GaveUp(4.0, 0, {"y": 5.0}, abort=True)])
+        assert list(journal.read())[-1] == ev.GaveUp(4.0, 0, {"y": 5.0}, abort=True)

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION_ID = 0x52756E77
-VERSION = 1
+VERSION = 2
+"""Number of the format that is written."""
+OLDEST = 1
+"""Number of the oldest format that is read: what came later was only ever added."""
 
 _HEADER = struct.Struct(">16s40xII4xI28x")  # magic, text encoding, user_version, application_id
 _MAGIC = b"SQLite format 3\0"
@@ -127,5 +130,5 @@ def _check_header(path: Path) -> None:
             f"{path}: the journal has format {version}, this version of Runwright reads up to format {VERSION}; "
             "use a newer one: pip install --upgrade runwright"
         )
-    if version != VERSION or encoding != _UTF8:
+    if not OLDEST <= version <= VERSION or encoding != _UTF8:
         raise damaged(path, "its header is not what was written")

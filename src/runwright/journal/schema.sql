@@ -1,6 +1,6 @@
--- The journal, format 1. Described in docs/journal.md; changed only with a migration and another user_version.
+-- The journal, format 2. Described in docs/journal.md; changed only with a migration and another user_version.
 PRAGMA application_id = 0x52756E77; -- "Runw"
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 CREATE TABLE events (
     seq   INTEGER PRIMARY KEY, -- 1, 2, 3 ... without a gap
     time  REAL    NOT NULL,    -- seconds of the experiment

@@ -131,3 +131,7 @@ def _prepare(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
     if mode != "wal":
         raise sqlite3.OperationalError(f"this file system takes no write-ahead log (journal mode {mode})")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version < files.VERSION:  # nothing to convert: a later format only adds
+        connection.execute(f"PRAGMA user_version = {files.VERSION}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # an older version looks at the file alone
