@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runwright.clock import Waker, epoch
+from runwright.errors import UsageError
 from runwright.folder import REQUESTS, WAKE, write_json
 
 if TYPE_CHECKING:
@@ -105,16 +106,27 @@ def remove(directory: Path, request: Request) -> None:
 
 
 def open_waker(directory: Path) -> Waker:
-    """Open the driver's end of the named pipe; a signal handler of the driver may write to it too."""
+    """Open the driver's end of the named pipe; a signal handler of the driver may write to it too.
+
+    Raises:
+        UsageError: It cannot be made there.
+    """
     folder = directory / REQUESTS
-    folder.mkdir(exist_ok=True)
     path = folder / WAKE
+    try:
+        folder.mkdir(exist_ok=True)
+        _make_pipe(path)
+        # Opened for both directions, so that it never reads as ended when a writer leaves.
+        fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise UsageError(f"{path}: the mailbox cannot be made ({error.strerror}); it must be writable") from None
+    return Waker(fd, os.dup(fd))
+
+
+def _make_pipe(path: Path) -> None:
     try:
         os.mkfifo(path, 0o600)
     except FileExistsError:
         if not stat.S_ISFIFO(path.stat().st_mode):
             path.unlink()
             os.mkfifo(path, 0o600)
-    # Opened for both directions, so that it never reads as ended when a writer leaves.
-    fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    return Waker(fd, os.dup(fd))

@@ -131,21 +131,42 @@ def test_a_flipped_bit_is_refused_or_harmless(tmp_path, request, files, name, co
 
 @pytest.mark.slow
 def test_a_log_that_is_cut_anywhere_in_its_last_frame_has_the_last_whole_transaction(tmp_path, killed_files):
-    """What a driver leaves that was killed while it wrote, with and without the shared index of its last moment."""
+    """What a driver leaves that was killed while it wrote: the shared index does not count the transaction yet."""
     wal = killed_files[WAL]
     frame = 24 + 4096
     cuts = [*range(len(wal) - frame, len(wal) - frame + 40), *range(len(wal) - frame, len(wal), 97), len(wal) - 1]
-    for number, cut in enumerate(cuts):
-        files = {**killed_files, WAL: wal[:cut]}
-        if number % 2:
-            del files[SHM]
-        put(tmp_path / "j", files)
+    for cut in cuts:
+        put(tmp_path / "j", {MAIN: killed_files[MAIN], WAL: wal[:cut]})
         assert not refused_or_equal(tmp_path / "j", expected(55)), cut
 
 
 def test_a_log_that_is_cut_between_two_transactions_has_those_before(tmp_path, killed_files):
-    put(tmp_path / "j", {**killed_files, WAL: killed_files[WAL][: 32 + 24 + 4096]})
+    put(tmp_path / "j", {MAIN: killed_files[MAIN], WAL: killed_files[WAL][: 32 + 24 + 4096]})
     assert not refused_or_equal(tmp_path / "j", expected(5))
+
+
+@pytest.mark.parametrize(("keep", "frames"), [(0, 0), (31, 0), (32, 0), (32 + 24 + 4096, 1), (32 + 24 + 4096 + 99, 1)])
+def test_a_log_that_is_shorter_than_the_shared_index_says_is_damage(tmp_path, killed_files, keep, frames):
+    put(tmp_path / "j", {**killed_files, WAL: killed_files[WAL][:keep]})
+    sentence = refused(tmp_path / "j", JournalDamagedError)
+    assert f"its log ends after frame {frames}, but 15 were committed" in sentence
+
+
+def test_a_log_that_is_gone_is_damage_while_the_shared_index_needs_it(tmp_path, killed_files):
+    put(tmp_path / "j", {MAIN: killed_files[MAIN], SHM: killed_files[SHM]})
+    assert "its log ends after frame 0" in refused(tmp_path / "j", JournalDamagedError)
+
+
+def test_a_shared_index_that_was_left_when_all_was_in_the_main_file_needs_no_log(tmp_path, killed_files):
+    """What a driver leaves that is killed while it closes the journal, or one that nobody closes after a checkpoint."""
+    put(tmp_path / "j", killed_files)
+    connection = sqlite3.connect(tmp_path / "j" / MAIN)
+    connection.execute("PRAGMA wal_checkpoint(FULL)")
+    files = content(tmp_path / "j")
+    connection.close()
+    del files[WAL]
+    put(tmp_path / "j", files)
+    assert not refused_or_equal(tmp_path / "j", expected(60))
 
 
 def test_without_the_shared_index_a_wrong_last_frame_is_taken_for_a_torn_one(tmp_path, killed_files):

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runwright import mailbox
+from runwright.errors import UsageError
 from runwright.events import RequestTaken, decode, encode
 from runwright.mailbox import Request, open_waker, post, remove, request_id, waiting
 
@@ -147,3 +148,9 @@ def test_whatever_stands_in_a_file_can_be_recorded(tmp_path_factory, data):
     row = encode(event)
     row.body.encode()
     assert decode(row) == event
+
+
+def test_a_mailbox_that_cannot_be_made_is_refused_by_a_sentence(tmp_path):
+    (tmp_path / "requests").write_text("a file")
+    with pytest.raises(UsageError, match="the mailbox cannot be made"):
+        open_waker(tmp_path)

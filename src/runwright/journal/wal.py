@@ -7,6 +7,8 @@ wrong is *damage*, not an end, when
 - a later transaction stands behind it: its frame continues the sums of the frame before it; or
 - the shared index, written in this boot, says that it was committed.
 
+For the same reason a log that is shorter than the shared index says is damage.
+
 The format: sqlite.org/fileformat2.html#walformat and sqlite.org/walformat.html.
 """
 
@@ -26,6 +28,7 @@ _HEADER = struct.Struct(">IIII8sII")  # magic, format, page size, sequence, salt
 _FRAME = struct.Struct(">II8sII")  # page, pages after the commit or 0, salts, two sums
 _BYTE_ORDER = {0x377F0682: "<", 0x377F0683: ">"}  # of the words that are summed
 _SHM = struct.Struct("=16xI12x8s8x")  # frames, salts; the header stands twice, so that a torn one is seen
+_BACKFILLED = struct.Struct("=I")  # behind it: how many of the frames are in the main file already
 _WORD = 0xFFFFFFFF
 _READS = 5
 
@@ -36,6 +39,12 @@ class _Shared:
 
     frames: int = 0
     salts: bytes = b""
+    backfilled: int = 0
+
+    @property
+    def needed(self) -> int:
+        """How many frames the log must have; 0 where the main file has all that they hold."""
+        return self.frames if self.frames > self.backfilled else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,7 @@ def fault(wal: Path, shm: Path) -> str | None:
                 if found is None or file.read(_HEADER.size) == header:
                     return found
         except FileNotFoundError:
-            return None
+            return _shorter(0, shared)
         # A driver began the log anew while it was read.
     return found
 
@@ -75,18 +84,26 @@ def _shared(shm: Path) -> _Shared:
     try:
         with shm.open("rb") as file:
             header, copy = file.read(_SHM.size), file.read(_SHM.size)
+            backfilled = file.read(_BACKFILLED.size)
         of_this_boot = shm.stat().st_mtime >= epoch() - monotonic()
     except FileNotFoundError:
         return _Shared()
     # After a power cut the index may be ahead of a log that was not synced: it says nothing then.
-    if not of_this_boot or len(copy) < _SHM.size or header != copy:
+    if not of_this_boot or len(backfilled) < _BACKFILLED.size or header != copy:
         return _Shared()
-    return _Shared(*_SHM.unpack(header))
+    return _Shared(*_SHM.unpack(header), *_BACKFILLED.unpack(backfilled))
+
+
+def _shorter(frames: int, shared: _Shared) -> str | None:
+    """Say what is missing of a log that is whole as far as it goes."""
+    if frames >= shared.needed:
+        return None
+    return f"its log ends after frame {frames}, but {shared.frames} were committed"
 
 
 def _fault(file: BinaryIO, header: bytes, shared: _Shared) -> str | None:
     if len(header) < _HEADER.size:
-        return None
+        return _shorter(0, shared)
     magic, _, page_size, _, salts, *sums = _HEADER.unpack(header)
     order = _BYTE_ORDER.get(magic)
     if order is None or _summed(header[:24], order, (0, 0)) != tuple(sums):
@@ -106,7 +123,7 @@ def _fault(file: BinaryIO, header: bytes, shared: _Shared) -> str | None:
         elif good and transaction_ended:
             return f"frame {broken_at} of its log is not what was written, though later ones are"
         transaction_ended = transaction_ended or frame.commits
-    return None
+    return _shorter(number, shared) if broken_at is None and shared.salts == salts else None
 
 
 def _next_frame(file: BinaryIO, page_size: int, salts: bytes, order: str, before: tuple[int, int]) -> _Frame | None:

@@ -76,15 +76,15 @@ class ControlFolder:
         """Record the end, in the room that was taken for it.
 
         Raises:
-            OSError: The folder is gone.
+            OSError: The folder is gone, or the disk is broken.
         """
         data = json.dumps(body).encode()
-        os.pwrite(self._room, data, 0)
-        os.ftruncate(self._room, len(data))
-        os.fsync(self._room)
         try:
+            os.pwrite(self._room, data, 0)
+            os.ftruncate(self._room, len(data))
+            os.fsync(self._room)
             os.rename(_ROOM, EXIT, src_dir_fd=self._folder, dst_dir_fd=self._folder)
-        except FileNotFoundError:  # somebody cleaned up: try once more with a new file
+        except OSError:  # somebody cleaned up, or the room cannot be used: try once more with a new file
             self._put(EXIT, body)
 
     def close(self) -> None:
