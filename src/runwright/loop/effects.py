@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from runwright import events as ev
 from runwright.errors import ContractError
+from runwright.loop.patience import Patience
 from runwright.result import Result
 from runwright.runner import Ended, Following, Lost, NeverStarted
 from runwright.status import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from runwright.loop.recorder import Recorder
     from runwright.runner import Reattachment, Runner
@@ -44,11 +45,13 @@ class Effects:
         self._recorder = recorder
         self._state = state
         self._runner = runner
+        self._asking, self._stopping = Patience(), Patience()
 
-    @property
-    def unsettled(self) -> bool:
-        """Whether something must be tried again soon."""
-        return bool(self.unresolved or self.to_stop)
+    def again_at(self, now: float) -> float | None:
+        """Return when something must be tried again; None: nothing must."""
+        asked = self._asking.earliest(self.unresolved, now)
+        stopped = self._stopping.earliest(self.to_stop - self.unresolved, now)
+        return asked if stopped is None or (asked is not None and asked < stopped) else stopped
 
     @property
     def uncounted(self) -> int:
@@ -70,11 +73,13 @@ class Effects:
             self.to_deploy.clear()
 
     def _stop(self) -> None:
-        for index in sorted(self.to_stop):
+        now = self._recorder.clock.now()
+        for index in self._stopping.due(self.to_stop, now):
             if index in self.unresolved or index in self.to_deploy:
                 continue  # when it is known what there is to stop
             self.to_stop.discard(index)
             if index not in self._state.stopping:
+                self._stopping.settle(index)
                 continue  # it has ended, and what runs now is another attempt
             trial = self._state.trials[index]
             try:
@@ -82,6 +87,9 @@ class Effects:
             except Exception as error:  # noqa: BLE001  (a stop that fails is tried again at the next turn)
                 self._recorder.note(f"stopping failed and is tried again: {type(error).__name__}: {error}", index)
                 self.to_stop.add(index)
+                self._stopping.in_vain(index, now)
+            else:
+                self._stopping.settle(index)
 
     def _deploy(self, trials: Sequence[BaseTrial]) -> None:
         try:
@@ -114,6 +122,7 @@ class Effects:
             found = self._find([trial]).get(trial.index)
             if found is None:  # another attempt could be a second evaluation beside it
                 self.unresolved.add(trial.index)
+                self._asking.in_vain(trial.index, now)
                 self._recorder.note(
                     f"it could not be started, and whether it exists is not known yet: {why}", trial.index
                 )
@@ -124,19 +133,34 @@ class Effects:
             if isinstance(found, Lost) and found.reason != why:
                 why += f"; {found.reason}"
         result = Result.failed(FailureKind.SUBMIT_ERROR, f"it could not be started: {why}")
-        self._recorder.record(ev.Finished(now, trial.index, trial.attempt, result))
+        asked_for = by_request(self._state, trial, result, now)
+        self._recorder.record(asked_for or ev.Finished(now, trial.index, trial.attempt, result))
 
     # Go on after another driver.
 
-    def reattach(self, now: float) -> None:
-        """Ask what became of the attempts that an earlier driver started."""
-        trials = [self._state.trials[index] for index in sorted(self.unresolved)]
-        answers = self._find(trials)
+    def reattach(self, now: float, named: Collection[int]) -> bool:
+        """Ask what became of the attempts of which that is not known; the less often the longer nobody knows.
+
+        Args:
+            now: Time of the experiment.
+            named: Trials that the runner has news of: they are asked after at once.
+
+        Returns:
+            Whether something became known.
+        """
+        for index in named:
+            self._asking.settle(index)
+        trials = [self._state.trials[index] for index in self._asking.due(self.unresolved, now)]
+        answers = self._find(trials) if trials else {}
         for trial in trials:
             answer = answers.get(trial.index)
-            if answer is not None:
+            if answer is None:
+                self._asking.in_vain(trial.index, now)
+            else:
+                self._asking.settle(trial.index)
                 self.unresolved.discard(trial.index)
                 self._reattached(trial, answer, now)
+        return bool(answers)
 
     def _find(self, trials: Sequence[BaseTrial]) -> dict[int, Reattachment]:
         try:
@@ -149,13 +173,17 @@ class Effects:
 
     def _reattached(self, trial: BaseTrial, answer: Reattachment, now: float) -> None:
         if isinstance(answer, NeverStarted):
-            self.to_deploy[trial.index] = None
+            asked_for = by_request(self._state, trial, Result(), now)
+            if asked_for is None:
+                self.to_deploy[trial.index] = None
+            else:  # it is over before it began
+                self._recorder.record(asked_for)
         elif isinstance(answer, Lost):
-            if self._runner.traits.survives_driver:
-                result = Result.failed(FailureKind.LOST, answer.reason, answer.log)
-                self._recorder.record(ev.Finished(now, trial.index, trial.attempt, result))
-            else:
-                self._recorder.record(ev.Interrupted(now, trial.index, trial.attempt, answer.reason))
+            result = Result.failed(FailureKind.LOST, answer.reason, answer.log)
+            event = by_request(self._state, trial, result, now)
+            if event is None and self._runner.traits.survives_driver:
+                event = ev.Finished(now, trial.index, trial.attempt, result)
+            self._recorder.record(event or ev.Interrupted(now, trial.index, trial.attempt, answer.reason))
         elif answer.metadata != trial.run_metadata or trial.index in self._state.detached:
             self._deployed(trial, answer.metadata, now)
 

@@ -14,6 +14,7 @@ from runwright.loop import decide
 from runwright.loop.effects import Effects
 from runwright.loop.history import observation
 from runwright.loop.observer import Observer
+from runwright.loop.patience import pause
 from runwright.optimizer import Exhausted, Suggestion
 from runwright.status import StopCause, TrialStatus
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 FLUSH_AFTER = 0.05
 """Seconds after which facts are committed even if nothing else happens, so that other processes see them."""
-ASK_AGAIN_AFTER = 0.05
-"""Seconds after which what failed or was not known is tried again; doubled by each outage, up to 5."""
 FULL_POLL_EVERY = 30.0
 """Seconds between two polls of all live trials, whatever the runner names: a safety net."""
 
@@ -79,8 +78,9 @@ class Engine:
         now, recorder = self.clock.now(), self.recorder
         self._turned = now
         if self._effects.unresolved:
-            self._effects.reattach(now)
-            self._changed = None
+            named = self._changed or ()
+            if self._effects.reattach(now, named):
+                self._changed = None
         ended = self._observe(now)
         if ended and self._holds_results:
             recorder.commit()  # nobody else has these results
@@ -117,12 +117,11 @@ class Engine:
         until = _earlier(until, deadline)
         now = self.clock.now()
         if outages:
-            until = _earlier(until, now + min(5.0, ASK_AGAIN_AFTER * 2.0 ** min(outages, 10)))
+            until = _earlier(until, now + pause(outages))
+        until = _earlier(until, self._effects.again_at(now))
         if not self._simulated:
             if self.recorder.pending:
                 until = _earlier(until, now + FLUSH_AFTER)
-            if self._effects.unsettled:
-                until = _earlier(until, now + ASK_AGAIN_AFTER)
             if state.live:
                 until = _earlier(until, self._next_full_poll)
         self._changed = self._runner.wait(until, self._waker)
