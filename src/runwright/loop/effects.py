@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runwright import events as ev
-from runwright.errors import ContractError
+from runwright.errors import ContractError, UsageError
+from runwright.loop.ends import by_request
 from runwright.loop.patience import Patience
 from runwright.result import Result
 from runwright.runner import Ended, Following, Lost, NeverStarted
@@ -165,6 +166,8 @@ class Effects:
     def _find(self, trials: Sequence[BaseTrial]) -> dict[int, Reattachment]:
         try:
             return self._runner.reattach(trials)
+        except UsageError:
+            raise  # the user must do something first
         except Exception as error:  # noqa: BLE001  (an outage is no verdict about any trial)
             self._recorder.note(
                 f"asking after running trials failed and is tried again: {type(error).__name__}: {error}"

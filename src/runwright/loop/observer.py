@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from runwright import events as ev
 from runwright.errors import ContractError, InvalidResultError
+from runwright.loop.ends import by_request
 from runwright.result import Failure, Result, check_objectives
-from runwright.status import FailureKind, StopCause, TrialStatus
+from runwright.status import FailureKind, TrialStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from runwright.runner import Runner
     from runwright.trial import BaseTrial
 
+_STOPPED = (TrialStatus.ABANDONED, TrialStatus.EARLY_STOPPED, TrialStatus.STALE)
 FETCH_TRIES = 5
 """After so many vain tries to fetch the result of an ended attempt, it is LOST."""
 
@@ -97,19 +99,16 @@ class Observer:
         """Say what the end of an attempt means."""
         index, attempt = trial.index, trial.attempt
         if status is TrialStatus.COMPLETED and result.failure is None:
-            return ev.Finished(now, index, attempt, self._checked(trial, result))
-        cause = self._recorder.state.stopping.get(index)
-        reason = trial.stop_requested or "it was stopped from outside"
+            result = self._checked(trial, result)
+            if result.failure is None:
+                return ev.Finished(now, index, attempt, result)
+        asked_for = by_request(self._recorder.state, trial, result, now)
+        if asked_for is not None:
+            return asked_for
         failure = result.failure
-        if cause is StopCause.TIMEOUT:
-            failure = Failure(FailureKind.TIMEOUT, reason, None if failure is None else failure.log)
-            return ev.Finished(now, index, attempt, replace(result, arms={}, failure=failure))
-        if cause is StopCause.INTERRUPT:
-            return ev.Interrupted(now, index, attempt, reason)
-        if cause is StopCause.EARLY or status is TrialStatus.EARLY_STOPPED:
-            return ev.Stopped(now, index, attempt, TrialStatus.EARLY_STOPPED, reason, result)
-        if cause is StopCause.USER or status in (TrialStatus.ABANDONED, TrialStatus.STALE):
-            return ev.Stopped(now, index, attempt, TrialStatus.ABANDONED, reason, result)
+        if status in _STOPPED:
+            status = TrialStatus.EARLY_STOPPED if status is TrialStatus.EARLY_STOPPED else TrialStatus.ABANDONED
+            return ev.Stopped(now, index, attempt, status, "it was stopped from outside", result)
         if failure is None:
             failure = Failure(FailureKind.CRASHED, self._why(trial))
         return ev.Finished(now, index, attempt, replace(result, arms={}, failure=failure))

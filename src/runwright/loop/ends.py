@@ -1,0 +1,38 @@
+"""What the end of an attempt means that was asked to stop: the cause says it, not the way in which it ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runwright import events as ev
+from runwright.result import Failure, Result
+from runwright.status import FailureKind, StopCause, TrialStatus
+
+if TYPE_CHECKING:
+    from runwright.state import State
+    from runwright.trial import BaseTrial
+
+
+def by_request(
+    state: State, trial: BaseTrial, result: Result, now: float
+) -> ev.Finished | ev.Interrupted | ev.Stopped | None:
+    """Say what it means that an attempt ended without a result: None where nobody asked it to stop.
+
+    Args:
+        state: The experiment.
+        trial: Its trial, live so far.
+        result: What is known of its end: that it failed, was lost, or never began.
+        now: Time of the experiment.
+    """
+    cause = state.stopping.get(trial.index)
+    if cause is None:
+        return None
+    index, attempt, reason = trial.index, trial.attempt, trial.stop_requested or "it was stopped"
+    if cause is StopCause.INTERRUPT:
+        return ev.Interrupted(now, index, attempt, reason)
+    if cause is StopCause.TIMEOUT:
+        failure = Failure(FailureKind.TIMEOUT, reason, None if result.failure is None else result.failure.log)
+        return ev.Finished(now, index, attempt, replace(result, arms={}, failure=failure))
+    status = TrialStatus.EARLY_STOPPED if cause is StopCause.EARLY else TrialStatus.ABANDONED
+    return ev.Stopped(now, index, attempt, status, reason, result)
