@@ -560,17 +560,76 @@ def test_a_stop_waits_until_it_is_known_what_there_is_to_stop():
     assert order == ["reattach"] * 3 + ["stop"]
 
 
-def test_a_stop_of_what_never_started_starts_it_to_end_it():
+def stopped_and_left_alone(world, cause=StopCause.USER, **traits):
+    """Let a driver die after it has recorded that its trial is to stop, before it does it; return its journal."""
+    journal = left_alone(FakeRunner(world, **traits))
+    driver = scheduler(FakeRunner(world, **traits), 0, journal=journal)
+    driver._engine.stop(0, cause, "enough")
+    driver._session.recorder.commit()
+    driver.close()
+    return journal
+
+
+def test_what_never_started_is_not_started_to_be_stopped():
     world = World(seconds=FOREVER)
-    journal = left_alone(FakeRunner(world, survives_driver=True))
-    state_of = scheduler(FakeRunner(world, survives_driver=True).plan("wait", KeyboardInterrupt()), 0, journal=journal)
-    state_of._engine.stop(0, StopCause.USER, "enough")
-    state_of._session.recorder.commit()
+    journal = stopped_and_left_alone(world, survives_driver=True)
     world.jobs.clear()
     again = FakeRunner(world, survives_driver=True)
     driver = run(again, 0, journal=journal)
     assert statuses(driver) == ["ABANDONED"]
-    assert [name for name, _ in again.calls if name in ("run", "stop")] == ["run", "stop"]
+    assert [name for name, _ in again.calls if name in ("run", "stop")] == []
+
+
+@pytest.mark.parametrize("survives", [True, False])
+@pytest.mark.parametrize(
+    ("cause", "status"),
+    [(StopCause.USER, "ABANDONED"), (StopCause.EARLY, "EARLY_STOPPED"), (StopCause.TIMEOUT, "FAILED")],
+)
+def test_what_is_lost_while_it_is_being_stopped_has_been_stopped(survives, cause, status):
+    journal = stopped_and_left_alone(World(seconds=FOREVER), cause, survives_driver=survives)
+    again = FakeRunner(survives_driver=survives).plan("reattach", {0: Lost("its machine burnt down", "its/log")})
+    driver = run(again, 0, journal=journal, on_failure=ONCE)
+    assert (statuses(driver), again.called("run")) == ([status], [])
+    if cause is StopCause.TIMEOUT:
+        assert failure(driver) == Failure(FailureKind.TIMEOUT, "enough", "its/log")
+
+
+@pytest.mark.parametrize("survives", [True, False])
+def test_what_is_lost_while_it_is_being_interrupted_is_repeated(survives):
+    journal = stopped_and_left_alone(World(seconds=FOREVER), StopCause.INTERRUPT, survives_driver=survives)
+    again = FakeRunner(survives_driver=survives).plan("reattach", {0: Lost("its machine burnt down")})
+    driver = run(again, 0, journal=journal, on_failure="fail")
+    assert (statuses(driver), again.called("run")) == (["COMPLETED"], [0])
+
+
+def test_what_cannot_be_started_after_a_stop_was_asked_for_is_stopped():
+    def refuse(trial):
+        driver._engine.stop(0, StopCause.USER, "enough")
+        raise ConnectionError("no route")
+
+    driver = scheduler(FakeRunner().plan("run", refuse), on_failure="retry 3")
+    driver.run()
+    assert statuses(driver) == ["ABANDONED"]
+
+
+def test_what_ends_without_a_valid_result_while_it_is_being_stopped_has_been_stopped():
+    world = World(seconds=5.0, outcome=value(float("nan")), stubborn={0})
+    driver = scheduler(FakeRunner(world), on_failure="retry 3")
+    driver._session.begin()
+    driver._engine.turn()
+    driver._engine.stop(0, StopCause.USER, "enough")
+    driver.run()
+    assert (statuses(driver), world.starts) == (["ABANDONED"], {(0, 1): 1})
+
+
+def test_an_outage_is_waited_for_though_there_is_news():
+    """What cannot be polled stays unread, and a wait for news would return at once: five tries must take time."""
+    world = World(seconds=3.0)
+    runner = FakeRunner(world).plan("fetch_result", *[ConnectionError("no route")] * 4)
+    runner.plan("wait", GO_ON, *[lambda until, waker: {0}] * 4)
+    driver = run(runner, 1)
+    (ended,) = [event.time for event in events(driver) if event.kind == "Finished"]
+    assert (statuses(driver), ended) == (["COMPLETED"], pytest.approx(3.0 + 0.1 + 0.2 + 0.4 + 0.8))
 
 
 def test_time_goes_on_where_the_last_driver_left():

@@ -124,7 +124,11 @@ class Engine:
                 until = _earlier(until, now + FLUSH_AFTER)
             if state.live:
                 until = _earlier(until, self._next_full_poll)
-        self._changed = self._runner.wait(until, self._waker)
+        if outages and not self._simulated:
+            # What cannot be asked after stays unread: a wait for news would return at once, again and again.
+            self.clock.wait(until, self._waker)
+        else:
+            self._changed = self._runner.wait(until, self._waker)
         if outages or (not self._simulated and self.clock.now() >= self._next_full_poll):
             self._changed = None
 
