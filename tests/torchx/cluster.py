@@ -41,7 +41,13 @@ class FolderScheduler(Scheduler):
         app_id = make_unique(app.name) if self.names_apps else str(1000 + len(list(self.folder.glob("*.json"))))
         if (self.folder / "refuse").exists():
             raise ConnectionError("the cluster is down")
-        write(self.folder / f"{app_id}.json", state="PENDING", args=app.roles[0].args, cancelled=0)
+        write(
+            self.folder / f"{app_id}.json",
+            state="PENDING",
+            args=app.roles[0].args,
+            cancelled=0,
+            retries=[role.max_retries for role in app.roles],
+        )
         if (self.folder / "lose the answer").exists():
             raise TimeoutError("no answer")
         return app_id

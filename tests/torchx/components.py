@@ -62,6 +62,12 @@ def trainer(x: float, trial_idx: int, tracker_base: str, kind: str = "good", rep
     return _app(kind, tracker_base, trial_idx, x, replicas)
 
 
+def insistent(x: float, trial_idx: int, tracker_base: str) -> specs.AppDef:
+    app = _app("good", tracker_base, trial_idx, x)
+    app.roles[0].max_retries = 5
+    return app
+
+
 def keyword_only(
     *, x: float, n: int, name: str, flag: bool, trial_idx: int, tracker_base: str, experiment_name: str, c: float = 0.5
 ) -> specs.AppDef:

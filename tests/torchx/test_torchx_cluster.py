@@ -67,8 +67,8 @@ def now(monkeypatch):
 def make(tmp_path, jobs):
     runners = []
 
-    def opened(scheduler="folder"):
-        runner = TorchXRunner(str(jobs.base), components.trainer, scheduler=scheduler, cfg={"partition": "long"})
+    def opened(scheduler="folder", component=components.trainer):
+        runner = TorchXRunner(str(jobs.base), component, scheduler=scheduler, cfg={"partition": "long"})
         (tmp_path / "run").mkdir(exist_ok=True)
         runner.open(RunContext(EXPERIMENT, tmp_path / "run"))
         runners.append(runner)
@@ -94,6 +94,12 @@ def deployed(runner):
 
 def status(runner, trial):
     return next(iter(runner.poll_trial_status([trial])), None)
+
+
+def test_torchx_itself_retries_nothing(make, jobs):
+    """Whether an attempt is followed by another is the policy's decision, and counted."""
+    deployed(make(component=components.insistent))
+    assert json.loads(jobs.job().read_text())["retries"] == [0]
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,8 @@ class Session:
         if not isinstance(app, AppDef):
             raise SubmitError(f"the component returned an object of type {type(app).__name__}, not a TorchX AppDef")
         app.name = f"{app.name}-{tag}"
+        for role in app.roles:
+            role.max_retries = 0  # an attempt is one evaluation; whether another follows is on_failure's decision
         cfg = {"log_dir": log_dir, **self._cfg} if self.is_local else self._cfg
         request = self._torchx.dryrun(app, self.scheduler, cfg)
         roles = {role.name: role.num_replicas for role in app.roles}
