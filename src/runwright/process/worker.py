@@ -235,7 +235,8 @@ def main() -> int:
     faulthandler.enable()  # a segmentation fault leaves the function's stack in the log
     with open(os.environ.pop(BEGAN_PATH), "r+b") as file:
         began = mmap.mmap(file.fileno(), BEGAN_RECORD.size)
-    log = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)  # the function may close or redirect its own
+    # The function may close or redirect its own; and this one can be read.
+    log = _move(os.open("/proc/self/fd/1", os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
     return Worker(channel, began, log, None if limits is None else _move(int(limits))).serve()
 
 
