@@ -622,6 +622,24 @@ def test_what_ends_without_a_valid_result_while_it_is_being_stopped_has_been_sto
     assert (statuses(driver), world.starts) == (["ABANDONED"], {(0, 1): 1})
 
 
+def test_what_has_ended_is_not_interrupted_though_nobody_has_looked():
+    driver = scheduler(FakeRunner(World(seconds=lambda trial: 4.0 * trial.index), stops=False), 2)
+    driver._session.begin()
+    driver._engine.turn()
+    driver._engine.interrupt("the driver leaves")
+    assert statuses(driver) == ["COMPLETED", "CANDIDATE"]
+
+
+def test_what_is_not_known_yet_is_not_interrupted_before():
+    """A request to stop everything that was meant for the last driver comes before this one has looked."""
+    runner = FakeRunner(World(seconds=9.0), stops=False, survives_driver=False)
+    driver = scheduler(FakeRunner(World(), stops=False), 0, journal=left_alone(runner))
+    driver._engine.interrupt("it was meant for another")
+    driver.run()
+    assert statuses(driver) == ["COMPLETED"]
+    assert [event.trial for event in events(driver) if event.kind == "Interrupted"] == [0]
+
+
 def test_an_outage_is_waited_for_though_there_is_news():
     """What cannot be polled stays unread, and a wait for news would return at once: five tries must take time."""
     world = World(seconds=3.0)

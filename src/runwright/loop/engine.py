@@ -267,10 +267,12 @@ class Engine:
 
     def interrupt(self, reason: str) -> None:
         """End the live attempts so that the next driver repeats them."""
+        if not self._runner.traits.stops:
+            self.look()  # what has ended is not repeated
         for trial in self.state.live_trials():
             if self._runner.traits.stops:
                 self.stop(trial.index, StopCause.INTERRUPT, reason)
-            else:  # they die with this process
+            elif trial.index not in self._effects.unresolved:  # they die with this process
                 self.recorder.record(ev.Interrupted(self.clock.now(), trial.index, trial.attempt, reason))
 
     def detach(self) -> None:
