@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
+import pytest
+
+import runwright as rw
+from runwright.optimizers import RandomOptimizer
+from runwright.process import client
 from runwright.process.adoption import fence, restart_rule
 from runwright.process.record import ControlFolder
-from tests.process.conftest import alive, wait_for
+from runwright.runners import PoolRunner
+from tests.process.conftest import EXPERIMENT, alive, wait_for
 
 
 def test_a_trial_that_has_ended_keeps_its_worker_until_a_poll_has_said_so(driver):
@@ -29,3 +37,42 @@ def test_what_a_writer_that_was_killed_left_in_a_control_folder_is_used_up(folde
     control = ControlFolder(str(folder))
     assert not control.claim()
     control.close()
+
+
+def test_a_launcher_that_is_killed_while_it_preloads_is_replaced(driver, tmp_path):
+    module = tmp_path / "killed_once.py"
+    module.write_text(
+        f"import os, signal\n"
+        f"if os.getpid() != {os.getpid()} and not os.path.exists({str(tmp_path / 'seen')!r}):\n"
+        f"    open({str(tmp_path / 'seen')!r}, 'w').close()\n"
+        f"    os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"def f(x, n): return x\n"
+    )
+    runner = driver.open(function=f"{module}:f", preload=True)
+    assert driver.result(runner, driver.trial()).metrics == {"y": (0.5, None)}
+
+
+@pytest.mark.slow
+def test_a_pool_whose_first_supervisor_is_killed_over_its_start_starts_another(folder, monkeypatch):
+    """The launcher says "gone" of it; the study must not end over that."""
+    answered = client.Launcher.launch
+    killed: list[str] = []
+
+    def launch(self, requests, channels=None):
+        asked = list(requests)
+        answers = answered(self, asked, channels)
+        if not killed:  # the last one dies before it has said anything
+            os.kill(answers[asked[-1]["id"]]["pid"], signal.SIGKILL)
+            answers[asked[-1]["id"]] = {"event": "gone", "id": asked[-1]["id"]}
+            killed.append(asked[-1]["id"])
+        return answers
+
+    monkeypatch.setattr(client.Launcher, "launch", launch)
+    with rw.Scheduler(
+        EXPERIMENT,
+        RandomOptimizer(),
+        PoolRunner(f"{Path(__file__).with_name('functions.py')}:good", workers=2),
+        directory=folder,
+    ) as scheduler:
+        assert {row["status"] for row in scheduler.run(trials=3)} == {"COMPLETED"}
+    assert killed

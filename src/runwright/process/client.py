@@ -112,20 +112,28 @@ class Launcher:
 
         Raises:
             UsageError: It refuses: the import fails, or leaves threads behind.
-            SubmitError: It died over it.
+            SubmitError: Two in a row died over it.
         """
         if self._preload is None or self._pid != 0:
             return
-        self._start()
+        for _ in range(_LAUNCHES):  # one may have been killed, and not by its import
+            self._start()
+            if self._imported():
+                return
+        raise SubmitError(f"preload: the import of {self._preload} ended the process")
+
+    def _imported(self) -> bool:
+        """Wait until the launcher has imported what trials need; say whether it has, or died over it."""
         poller = select.poll()
         poller.register(self._answers, select.POLLIN)
         while not (news := self._read()):
             ready = poller.poll()  # as long as an import takes; the end of the launcher is seen here too
             if ready[0][1] == select.POLLHUP:
                 self.close()
-                raise SubmitError(f"preload: the import of {self._preload} ended the process")
+                return False
         for answer in news:
             self._take(answer, {}, {})
+        return True
 
     def close(self) -> None:
         """Let the launcher go; it stays until its last trial has ended. Idempotent."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from runwright.trial import BaseTrial
 
 _FIRST_READY = 60.0  # seconds for which the start waits for one worker: an import that fails is said at once
+_LAUNCHES = 2
 _TAIL = 500
 
 
@@ -200,6 +201,14 @@ class WorkerPool:
     # Workers come and go.
 
     def _launch(self, slots: list[_Slot]) -> None:
+        for _ in range(_LAUNCHES):  # whoever was to start a worker may have been killed over it
+            slots, trouble = self._start_workers(slots)
+            if not slots:
+                return
+        raise SubmitError(f"a worker of the pool could not be started: {trouble}")
+
+    def _start_workers(self, slots: list[_Slot]) -> tuple[list[_Slot], str]:
+        """Start a worker in each slot; return the slots in which none has started, and why."""
         workers: list[PoolWorker] = []
         try:
             workers.extend(PoolWorker(slot.number, self._control, self._context.limits) for slot in slots)
@@ -212,18 +221,18 @@ class WorkerPool:
             if isinstance(error, OSError):
                 raise SubmitError(f"a worker of the pool could not be started: {error}") from None
             raise
-        troubles = []
+        left, why = [], ""
         for slot, worker in zip(slots, workers, strict=True):
             trouble = worker.started(answers.get(worker.id))
             if trouble is not None:
-                troubles.append(trouble)
+                left.append(slot)
+                why = trouble
                 continue
             slot.worker, slot.ending = worker, False
             self._by_fd[worker.fileno()] = slot
             self._poll.register(worker.fileno(), select.EPOLLIN)
             self._sent(worker, worker.send(self._order))
-        if troubles:
-            raise SubmitError(f"a worker of the pool could not be started: {troubles[0]}")
+        return left, why
 
     def _send_job(self, slot: _Slot, job: Job) -> None:
         assert slot.worker is not None, "a trial needs a worker"
