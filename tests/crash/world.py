@@ -78,6 +78,9 @@ class World:
     evaluations: dict[tuple[int, int], Evaluation] = field(default_factory=dict)
     starts: list[tuple[int, int]] = field(default_factory=list)
     adopts: bool = True
+    on_failure: Any = "retry 1"
+    kinds: tuple[FailureKind, ...] = (FailureKind.CRASHED,)
+    """How evaluations fail, by chance."""
     violations: list[str] = field(default_factory=list)
 
     def start(self, trial: Any, now: float) -> None:
@@ -146,7 +149,9 @@ class WorldRunner(rw.Runner):
     def fetch_result(self, trial: Any) -> Result:
         evaluation = self.world.evaluations[trial.index, trial.attempt]
         if evaluation.fails:
-            return Result.failed(FailureKind.CRASHED, "it was drawn to fail", seconds=evaluation.runtime)
+            kinds = self.world.kinds
+            kind = kinds[stable_seed("kind", trial.index, trial.attempt) % len(kinds)]
+            return Result.failed(kind, "it was drawn to fail", seconds=evaluation.runtime)
         x = trial.parameters["x"]
         return Result({trial.arm.name: {"y": (x * x, None)}}, seconds=evaluation.runtime)
 
@@ -216,7 +221,7 @@ class HistoryOptimizer:
     def tell(self, observation: Observation) -> None:
         self.passages(f"tell {observation.trial}: before")
         kind = None if observation.failure is None else observation.failure.kind.value
-        self._learn("told", observation.trial, observation.status.name, observation.metrics, kind)
+        self._learn("told", observation.trial, observation.status.name, observation.metrics, kind, observation.penalty)
         self.passages(f"tell {observation.trial}: after")
 
     def restore(self, history: Any) -> Restored:
@@ -262,7 +267,7 @@ def drive(world: World, kill_at: int | None, *, trials: int) -> Passages:
             WorldRunner(world, passages),
             journal=PassingJournal(world, passages),
             limits=rw.Limits(timeout=9.0),
-            on_failure="retry 1",
+            on_failure=world.on_failure,
             enqueue=[{"x": 0.5}, {"x": 0.25}],
         )
         scheduler.run(trials=trials)
@@ -292,10 +297,12 @@ def story(world: World) -> dict[str, Any]:
                 trial.attempt,
                 [(a.number, a.outcome.name, a.failure and a.failure.kind.name) for a in trial.attempts],
                 trial.result and trial.result.metrics,
+                trial.penalty,
             )
             for trial in state.trials
         ],
         "told": [event.trial for event in events if event.kind == "Told"],
+        "waits": sorted((e.trial, e.not_before - e.time) for e in events if e.kind == "RetryPlanned"),
         "ended": state.stop_reason,
         "starts": sorted(world.starts),
     }

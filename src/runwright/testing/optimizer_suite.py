@@ -66,6 +66,7 @@ class Step:
     trial: int
     point: dict[str, ParameterValue] | None = None
     status: TrialStatus = TrialStatus.COMPLETED
+    penalised: bool = False
 
 
 _ENDS = {
@@ -107,7 +108,8 @@ def plan(experiment: Experiment, *, trials: int, pending: int, seed: int = 0) ->
         else:
             trial = open_trials.pop(chance.randrange(len(open_trials)))
             status = chance.choices(list(_ENDS), list(_ENDS.values()))[0]
-            steps.append(Step("tell", trial, None, status))
+            penalised = status is TrialStatus.FAILED and trial % 2 == 1
+            steps.append(Step("tell", trial, None, status, penalised))
             if status in (TrialStatus.FAILED, TrialStatus.ABANDONED):
                 repeatable.append(trial)
     return steps
@@ -120,6 +122,11 @@ def measure(experiment: Experiment, point: dict[str, ParameterValue]) -> Metrics
         name: (sum((place - 0.3 * number) ** 2 for place in places), 0.1)
         for number, name in enumerate(experiment.objectives, 1)
     }
+
+
+def penalties(experiment: Experiment) -> dict[str, float]:
+    """Return what a user may have said that a failure costs."""
+    return {name: 100.0 if wanted == "minimize" else -100.0 for name, wanted in experiment.objectives.items()}
 
 
 def _place(parameter: Parameter, value: ParameterValue) -> float:
@@ -180,7 +187,8 @@ class Player:
             return Observation(step.trial, point, step.status, measure(self.experiment, point))
         failed = step.status is TrialStatus.FAILED
         failure = Failure(FailureKind.CRASHED, "it ended with exit status 1") if failed else None
-        return Observation(step.trial, point, step.status, failure=failure)
+        penalty = penalties(self.experiment) if step.penalised else None
+        return Observation(step.trial, point, step.status, failure=failure, penalty=penalty)
 
 
 def recorded(history: Sequence[HistoryItem]) -> list[HistoryItem]:
@@ -297,6 +305,35 @@ class OptimizerSuite:
         for index in range(12):
             player.play([Step("tell", index, None, TrialStatus.FAILED), Step("tell", index)])
         assert player.play([Step("ask", 12)]) != [None]
+
+    def test_a_penalty_is_learned_as_if_it_had_been_measured(
+        self, ready: Callable[[], Optimizer], experiment: Experiment, traits: OptimizerTraits
+    ) -> None:
+        """A failed trial with a penalty and a completed one that measured it lead to the same points."""
+        penalised, measured = Player(ready(), experiment), Player(ready(), experiment)
+        told = penalties(experiment)
+        metrics: Metrics = {name: (value, None) for name, value in told.items()}
+        failure = Failure(FailureKind.TIMEOUT, "it ran longer than its limit of 9 s")
+        for index in range(traits.trials // 2):
+            asked = [player.play([Step("ask", index)])[0] for player in (penalised, measured)]
+            assert asked[0] == asked[1] or not traits.exact, f"trial {index} came out differently"
+            if asked[0] is None or asked[1] is None or index % 3:
+                penalised.play([Step("tell", index)])
+                measured.play([Step("tell", index)])
+                continue
+            penalised.optimizer.tell(
+                Observation(index, asked[0].parameters, TrialStatus.FAILED, failure=failure, penalty=told)
+            )
+            measured.optimizer.tell(Observation(index, asked[1].parameters, TrialStatus.COMPLETED, metrics))
+
+    def test_a_penalised_trial_may_be_told_again(self, ready: Callable[[], Optimizer], experiment: Experiment) -> None:
+        """A failed trial that a user had tried again fails again, with a penalty or without, or completes."""
+        player = Player(ready(), experiment)
+        ends = [(TrialStatus.FAILED, True), (TrialStatus.FAILED, False), (TrialStatus.COMPLETED, False)]
+        for index in range(9):
+            player.play([Step("ask", index), Step("tell", index, None, TrialStatus.FAILED, index % 2 == 0)])
+            player.play([Step("tell", index, None, *ends[index % 3])])
+        assert player.play([Step("ask", 9)]) != [None]
 
     def test_points_of_a_user_are_taken(self, ready: Callable[[], Optimizer], experiment: Experiment) -> None:
         """Attached points are told like any other."""
