@@ -70,6 +70,15 @@ def talk(x):
     return x
 
 
+def prints(x):
+    lines = {1: 40_000, 2: 10**9}.get(x, 3)
+    for number in range(lines):
+        print(f"line {number}")
+        if number > 50_000:
+            time.sleep(0.001)
+    return {"y": x, "info": "long " * 30_000} if x == 3 else x
+
+
 def silent_failure(x):
     raise SystemExit
 

@@ -240,6 +240,25 @@ def test_the_memory_limit(drive):
     assert d.evaluate(1, 0.25).failure is None
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("x", [1.0, 2.0, 3.0])
+def test_the_output_limit(drive, tmp_path, x):
+    """Before it could be ended, while it goes on, and by what it gives back."""
+    d = drive("prints", tmp_path, limits={"output": 100_000})
+    assert d.evaluate(0, 0.25).failure is None
+    failure = d.evaluate(1, x).failure
+    assert failure.kind is FailureKind.OUTPUT_LIMIT
+    assert failure.message.startswith("it was ended when it had written " if x == 2 else "it wrote ")
+    assert failure.message.endswith("; the output limit is 97.66 KiB")
+    if x < 3:
+        log = (tmp_path / failure.log).read_text()
+        assert log.startswith("line 0\n")
+        assert "bytes of output were cut here" in log
+        assert len(log) < 200_000
+    assert d.evaluate(2, 0.25).failure is None
+    assert (tmp_path / "control" / "worker-0.log").stat().st_size < 200_000
+
+
 # Logs.
 
 

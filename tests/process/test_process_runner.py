@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -207,6 +208,33 @@ def test_limits_are_failures_that_say_what_the_limit_was(driver):
     failure = driver.result(runner, driver.trial()).failure
     assert failure.kind.value == "timeout"
     assert failure.message.endswith("s; the time limit is 0.2 s")
+
+
+def test_one_that_does_not_obey_is_said_to_have_been_killed(driver):
+    runner = driver.open(sh("trap '' TERM; sleep 600"), limits=Limits(timeout=0.1, grace=0.1))
+    failure = driver.result(runner, driver.trial()).failure
+    assert (
+        "; the time limit is 0.1 s; it did not obey SIGTERM and was killed after its grace of 0.1 s" in failure.message
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "log"),
+    [
+        ("yes", "stdout.log"),
+        ("yes >&2", "stderr.log"),
+        ("head -c 3000 /dev/zero; " + ANSWER, "stdout.log"),  # it may end before it can be ended
+        ("head -c 3000 /dev/zero > result.json", "stderr.log"),
+    ],
+)
+def test_too_much_output_is_a_failure(driver, script, log):
+    runner = driver.open(sh(script), limits=Limits(output=2048))
+    failure = driver.result(runner, driver.trial()).failure
+    assert failure.kind.value == "output_limit"
+    assert re.fullmatch(
+        r"it (was ended when it had written|wrote) [\d.]+ .iB; the output limit is 2 KiB", failure.message
+    )
+    assert failure.log == f"trials/0/1/{log}"
 
 
 @pytest.mark.slow

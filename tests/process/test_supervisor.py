@@ -250,6 +250,61 @@ def test_both_streams_may_share_a_file_that_is_appended_to(bench, folder, kept):
     assert ("stdout" in record) == (kept is not None)
 
 
+FLOOD = "yes 'a line of the flood'"
+
+
+def test_a_program_that_writes_too_much_is_ended_and_its_log_has_both_ends(bench):
+    request = bench.request(
+        f"trap 'echo asked; exit 5' TERM; echo first; while :; do {FLOOD} | head -c 9999; done", output=10**5
+    )
+    bench.launch(request)
+    record = bench.record(request)
+    assert (record["reason"], record["code"], record["limit"], record["ignored"]) == ("output", 5, 10**5, None)
+    assert record["measured"] > 10**5
+    text = bench.text(request)
+    assert text.startswith("first\na line")
+    assert text.endswith("asked\n")
+    assert len(text) < 200_000
+
+
+@pytest.mark.slow
+def test_a_program_that_goes_on_writing_in_its_grace_fills_no_disk(bench):
+    request = bench.request(f"trap '' TERM; {FLOOD}", output=10**5, grace=0.4)
+    bench.launch(request)
+    record = bench.record(request)
+    assert (record["reason"], record["signal"], record["ignored"]) == ("output", signal.SIGKILL, 0.4)
+    assert record["stdout"]["seen"] > 10**6
+    assert Path(request["stdout"]).stat().st_size < 200_000
+    assert f"{record['stdout']['cut']} bytes of output were cut here" in bench.text(request)
+
+
+def test_what_was_written_too_fast_to_be_ended_is_too_much_all_the_same(bench):
+    record = bench.run(f"{FLOOD} | head -c 100001", output=10**5)
+    assert (record["reason"], record["measured"]) == ("output", 100_001)
+    assert bench.run(f"{FLOOD} | head -c 50000; {FLOOD} | head -c 50000 >&2", output=10**5)["reason"] is None
+
+
+def test_a_result_file_is_output(bench):
+    request = bench.request(f"trap '' TERM; {FLOOD} | head -c 200000 > result; sleep 600", output=10**5, grace=600)
+    request["counted"] = [f"{request['cwd']}/result", f"{request['cwd']}/no such file"]
+    bench.launch(request)
+    record = bench.record(request)  # at once: it could go on to write
+    assert (record["reason"], record["signal"], record["measured"]) == ("output", signal.SIGKILL, 200_000)
+
+
+@pytest.mark.slow
+def test_a_grace_is_no_time_to_take_all_memory(bench):
+    program = (
+        "import signal, time; signal.signal(signal.SIGTERM, lambda *_: held.append(b'x' * 2**27)); held = []\n"
+        "while True: time.sleep(1)"
+    )
+    request = bench.request(argv=[sys.executable, "-c", program], timeout=0.3, memory=2**26, grace=600)
+    bench.launch(request)
+    record = bench.record(request)
+    assert (record["reason"], record["signal"]) == ("timeout", signal.SIGKILL)
+    assert record["peak"] > 2**26
+
+
 def test_a_stream_without_a_file_is_thrown_away(bench):
     assert bench.run("echo x; echo y >&2", stdout=None, stderr=None)["code"] == 0
 

@@ -75,7 +75,7 @@ def setting(kind: str, driver: str, group: str, dice: random.Random, only: str |
     """Return a setting; with the cases that are asked for."""
     grace = dice.choice((0.3, 0.5, 2.0)) if number else 0.5
     limits: dict[str, dict[str, float]] = {
-        "time": {"timeout": round(dice.uniform(0.8, 2.5), 3)},
+        "time": {"timeout": round(dice.uniform(0.8, 1.5), 3)},
         "memory": {"memory": MEMORY},
         "shared": {"memory": SHARED_MEMORY},
         "output": {"output": OUTPUT},

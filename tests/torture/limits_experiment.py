@@ -48,7 +48,7 @@ _RUNNERS = {
     "command": "ProcessRunner(['sh', '{here}/program.sh'], workers=2)",
 }
 _ENDS = {
-    "time": ("parallel=2, seconds=1.5", False, "its time of 1.5 s is used up"),
+    "time": ("parallel=2, seconds=0.8", False, "its time of 0.8 s is used up"),
     "failure_rate": ("parallel=2, failure_rate=0.5", True, " ended trials failed, more than the failure rate of 0.5"),
 }
 

@@ -27,7 +27,7 @@ def measure(folder: Path, count: int, tally: Tally, seed: int) -> None:
     for number in range(count):
         control = folder / f"{number}.1"
         control.mkdir(parents=True)
-        request = _request(str(number), control, round(dice.uniform(1.0, 3.0), 3))
+        request = _request(str(number), control, round(dice.uniform(0.6, 1.6), 3))
         requests[request["id"]] = request
     launcher = Launcher()
     try:
