@@ -45,6 +45,18 @@ def control_folder(directory: Path, trial: int, attempt: int) -> Path:
     return directory / CONTROL / f"{trial}.{attempt}"
 
 
+def check_writable(directory: Path) -> None:
+    """Refuse a run directory whose folders of trials may not be written: no trial could begin, nor be fenced.
+
+    Raises:
+        UsageError: One may not.
+    """
+    for folder in (directory / TRIALS, directory / CONTROL):
+        writable = os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+        if folder.exists() and not writable:
+            raise UsageError(f"{folder}: cannot be written; make it writable, or choose another --dir")
+
+
 def write_atomic(path: Path, data: bytes, *, sync: bool = False) -> None:
     """Write a file that is whole or not there.
 

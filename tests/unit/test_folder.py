@@ -187,3 +187,14 @@ def test_a_directory_that_cannot_be_written(tmp_path):
         UsageError, match=r"gone: cannot be written \(No such file or directory\); choose another --dir"
     ):
         DirectoryLock(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("name", ["trials", "control"])
+def test_a_directory_in_which_no_trial_could_begin_is_refused(tmp_path, monkeypatch, name):
+    folder.check_writable(tmp_path)
+    (tmp_path / name).mkdir()
+    folder.check_writable(tmp_path)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # root may write everywhere
+    monkeypatch.setattr(os, "supports_effective_ids", {os.access})
+    with pytest.raises(UsageError, match=f"{name}: cannot be written; make it writable"):
+        folder.check_writable(tmp_path)

@@ -325,3 +325,12 @@ def test_an_earlier_format_is_read_as_it_is_and_written_as_the_present_one(tmp_p
         assert path.read_bytes()[60:64] == b"\0\0\0\2"
         journal.append([ev.GaveUp(4.0, 0, {"y": 5.0}, abort=True)])
         assert list(journal.read())[-1] == ev.GaveUp(4.0, 0, {"y": 5.0}, abort=True)
+
+
+@pytest.mark.parametrize("at", [16, 23])
+def test_a_wrong_checksum_in_the_middle_of_the_log_is_damage(tmp_path, killed_files, at):
+    """The next frame continues what the checksum was, not what it is."""
+    wal = bytearray(killed_files[WAL])
+    wal[32 + 3 * (24 + 4096) + at] ^= 1
+    put(tmp_path / "j", {MAIN: killed_files[MAIN], WAL: bytes(wal)})
+    assert "frame 4 of its log is not what was written" in refused(tmp_path / "j", JournalDamagedError)

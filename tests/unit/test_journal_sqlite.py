@@ -234,3 +234,27 @@ def test_a_journal_cannot_be_made_where_nothing_can_be_written(stranger):
     path = stranger(0o555, 0o444)
     with pytest.raises(JournalError, match=r"cannot be made \(Permission denied\)"):
         SqliteJournal(path.with_name("other.sqlite"))
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_a_journal_that_was_moved_takes_no_more_events(tmp_path, new):
+    """What is written to a file without a name is lost; what is written beside another one is read by nobody."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    journal = SqliteJournal(folder / "journal.sqlite")
+    journal.append(told(1))
+    folder.rename(tmp_path / "moved")
+    if new:
+        folder.mkdir()
+        (folder / "journal.sqlite").touch()
+    with pytest.raises(JournalError, match="was moved or removed while this driver worked; put it back"):
+        journal.append(told(2))
+    journal.close()
+    assert list(read_events(tmp_path / "moved" / "journal.sqlite")) == told(1)
+
+
+def test_a_read_only_journal_is_refused_and_leaves_no_log(stranger):
+    path = stranger(0o777, 0o444)
+    with pytest.raises(JournalError, match="the journal cannot be written; it is read-only"):
+        SqliteJournal(path)
+    assert names(path) == ["journal.sqlite"]

@@ -47,9 +47,11 @@ class SqliteJournal:
             _create(self._path)
         self._checked = self._kept = reading.check(self._path)
         with reading.translated(self._path, "written"):
+            files.check_writable(self._path)
             with files.looked_at(self._path):
                 self._connection = reading.connect(self._path, "mode=rw")
             self._closed = False
+            self._identity = files.identity(self._path)
             try:
                 _prepare(self._connection, synchronous)
             except BaseException:
@@ -65,6 +67,11 @@ class SqliteJournal:
             JournalError: They could not be written; none of them is kept.
         """
         self._check_open()
+        if files.identity(self._path) != self._identity:
+            raise JournalError(
+                f"{self._path}: the journal was moved or removed while this driver worked; put it back and start the "
+                "same command again"
+            )
         values: list[float | int | str | None] = []
         for seq, event in enumerate(events, self._kept + 1):
             (time, trial, kind, body), data = row_of(event)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from runwright.clock import epoch, monotonic
 
@@ -31,6 +31,7 @@ _SHM = struct.Struct("=16xI12x8s8x")  # frames, salts; the header stands twice, 
 _BACKFILLED = struct.Struct("=I")  # behind it: how many of the frames are in the main file already
 _WORD = 0xFFFFFFFF
 _READS = 5
+_Sums: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,9 @@ class _Frame:
     current: bool
     """Whether it is of this round of the log, not left from an earlier one."""
     follows: bool
-    """Whether its sums continue those that the frame before it states."""
-    sums: tuple[int, int]
+    """Whether its sums continue those of the frame before it."""
+    sums: tuple[_Sums, ...]
+    """Its own: as it states them and, where they differ, as they are; one of them may be damaged."""
 
 
 def fault(wal: Path, shm: Path) -> str | None:
@@ -108,11 +110,11 @@ def _fault(file: BinaryIO, header: bytes, shared: _Shared) -> str | None:
     order = _BYTE_ORDER.get(magic)
     if order is None or _summed(header[:24], order, (0, 0)) != tuple(sums):
         return "the header of its log is not what was written" if any(header) or any(file.read()) else None
-    whole = (sums[0], sums[1])
+    before: tuple[_Sums, ...] = ((sums[0], sums[1]),)
     number, broken_at, transaction_ended = 0, None, False
-    while frame := _next_frame(file, page_size, salts, order, whole):
+    while frame := _next_frame(file, page_size, salts, order, before):
         number += 1
-        whole = frame.sums
+        before = frame.sums
         good = frame.current and frame.follows
         if broken_at is None:
             if good:
@@ -126,18 +128,22 @@ def _fault(file: BinaryIO, header: bytes, shared: _Shared) -> str | None:
     return _shorter(number, shared) if broken_at is None and shared.salts == salts else None
 
 
-def _next_frame(file: BinaryIO, page_size: int, salts: bytes, order: str, before: tuple[int, int]) -> _Frame | None:
+def _next_frame(file: BinaryIO, page_size: int, salts: bytes, order: str, before: tuple[_Sums, ...]) -> _Frame | None:
     data = file.read(_FRAME.size + page_size)
     if len(data) < _FRAME.size + page_size:
         return None
     _, pages, own_salts, *sums = _FRAME.unpack_from(data)
     stated = (sums[0], sums[1])
     current = own_salts == salts
-    follows = current and _summed(data[_FRAME.size :], order, _summed(data[:8], order, before)) == stated
-    return _Frame(pages != 0, current, follows, stated)
+    if not current:
+        return _Frame(pages != 0, current=False, follows=False, sums=(stated,))
+    found = [_summed(data[_FRAME.size :], order, _summed(data[:8], order, sums)) for sums in before]
+    if stated in found:
+        return _Frame(pages != 0, current=True, follows=True, sums=(stated,))
+    return _Frame(pages != 0, current=True, follows=False, sums=(stated, *found))
 
 
-def _summed(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]:
+def _summed(data: bytes, order: str, sums: _Sums) -> _Sums:
     first, second = sums
     words = struct.unpack(f"{order}{len(data) // 4}I", data)
     for even, odd in zip(words[::2], words[1::2], strict=True):

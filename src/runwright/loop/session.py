@@ -10,7 +10,7 @@ from runwright import events as ev
 from runwright import mailbox
 from runwright.clock import SystemClock, VirtualClock, Waker, monotonic
 from runwright.errors import ExperimentChangedError, UsageError
-from runwright.folder import JOURNAL, TRIALS, DirectoryLock
+from runwright.folder import JOURNAL, TRIALS, DirectoryLock, check_writable
 from runwright.journal import MemoryJournal, SqliteJournal
 from runwright.loop import history
 from runwright.loop.engine import Engine
@@ -110,6 +110,7 @@ class Session:
         except OSError as error:
             raise UsageError(f"{self._directory}: cannot be made ({error.strerror})") from None
         self._lock = DirectoryLock(self._directory)
+        check_writable(self._directory)
 
     def _open_journal(self, sync: Sync | None) -> Journal:
         if self._directory is None:

@@ -60,6 +60,19 @@ class Place:
         record = read_record(self.control, KEY)
         return None if record is None or record.get("damaged") else record
 
+    def moved_from(self) -> str | None:
+        """Return where it was when it was deployed, if that is not where it is now.
+
+        Its program was told that place, and leaves its result there.
+        """
+        was: str | None = (self.key() or {}).get("folder")
+        if was is None or was == self.folder:
+            return None
+        try:
+            return None if os.path.samefile(was, self.folder) else was  # by another name, or through a link
+        except OSError:
+            return was
+
     def write(self, trial: BaseTrial, digest: str, slot: int, seed: int, *, definition: bool) -> None:
         """Write what the program reads, and the key.
 
@@ -86,7 +99,8 @@ class Place:
         _write(f"{self.folder}/{PARAMETERS}", parameters)
         _write(f"{self.folder}/{TRIAL}", body)
         # Not there or cut short: nothing was sent yet, so it may be written again.
-        _write(f"{self.control}/{KEY}", {"digest": digest, "slot": slot, "experiment": trial.experiment.name})
+        key = {"digest": digest, "slot": slot, "experiment": trial.experiment.name, "folder": self.folder}
+        _write(f"{self.control}/{KEY}", key)
 
     def remove_results(self) -> None:
         """Remove a result that no program of this attempt can have written."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runwright.clock import monotonic
+from runwright.errors import UsageError
 from runwright.process.adoption import Absent, Adopted, Exited, Unreachable, Vanished, restart_rule
 from runwright.process.live import LiveAttempt, LiveAttempts
 from runwright.process.sweep import sweep
@@ -110,12 +111,18 @@ class Attempts:
 
         Raises:
             SubmitError: It runs where it cannot be followed.
+            UsageError: The run directory was moved while it runs.
         """
         if isinstance(found, Unreachable):
             raise self._deployments.unreachable(trial)
         if not isinstance(found, Adopted):
             self.live.end(trial.index)
             return self._deployments.metadata(trial)
+        try:
+            self._deployments.check_place(trial)
+        except UsageError:
+            found.process.close()
+            raise
         metadata = self._deployments.metadata(trial, found.process.pid)
         self.live.follow(trial.index, LiveAttempt(trial.attempt, found.process, metadata))
         timeout = found.started.get("limits", {}).get("timeout")

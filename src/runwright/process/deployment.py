@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runwright.errors import SubmitError
+from runwright.errors import SubmitError, UsageError
 from runwright.process.adoption import Absent, Exited, Vanished, confirm, fence, restart_rule, unfence
 from runwright.process.attempt import RESULT, STDERR, STDOUT, Place, placeholders, seed_of, variables
 from runwright.process.live import LiveAttempt
@@ -175,6 +175,19 @@ class Deployments:
     def _metadata(trial: BaseTrial, place: Place, pid: int | None, slot: int, digest: str) -> Json:
         name = f"{trial.experiment.name}_{trial.index}"
         return {"name": name, "folder": place.relative, "pid": pid, "slot": slot, "digest": digest}
+
+    def check_place(self, trial: BaseTrial) -> None:
+        """Refuse to follow an attempt that was started where the run directory no longer is.
+
+        Raises:
+            UsageError: It was.
+        """
+        was = self.place(trial).moved_from()
+        if was is not None:
+            raise UsageError(
+                f"{self.directory}: the run directory was moved while trial {trial.index} runs in it; move it back, so "
+                f"that its result can be written to {was}, or stop what runs: runwright stop {self.directory}"
+            )
 
     def unreachable(self, trial: BaseTrial) -> SubmitError:
         """Return the error of an attempt that runs where it cannot be followed."""
