@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SLEEP = "sleep-of-"
 """Beside ROLL lies a copy of /bin/sleep under this name, so that who has cleared everything else is known by it."""
 STRANGER = 65533
+SWIFT = "swift-of-"
+"""The same for the program made of ``swift.c``, where there is a compiler."""
 _FOREVER = "600"
 _POLITE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _CLONE_PARENT = 0x8000
@@ -305,6 +307,26 @@ def traced() -> None:
     deaf()
 
 
+def swarm() -> None:
+    """Hop as fast as a program in C does, in twenty places at once."""
+    _swift("hop", 20)
+
+
+def flood() -> None:
+    """Multiply as fast as a program in C does, up to a number: whoever is killed makes room for another."""
+    if os.geteuid() == 0:
+        _swift("flood", 150)
+    bush()
+
+
+def _swift(*words: object) -> None:
+    """Become the program in C, where there is one."""
+    place = Path(roll)
+    program = place.with_name(SWIFT + place.name)
+    if program.exists():
+        os.execve(program, [SWIFT, *map(str, words)], {})
+
+
 KINDS: tuple[Callable[[], object], ...] = (
     plain,
     deaf,
@@ -334,6 +356,8 @@ KINDS: tuple[Callable[[], object], ...] = (
     own_pids,
     stranger,
     traced,
+    swarm,
+    flood,
 )
 ENDS = ("deaf", "obey", "trap", "leave", "crash", "suicide")
 """What the program itself does when its tree is there; the last three end it."""

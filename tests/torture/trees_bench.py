@@ -107,15 +107,18 @@ class Bench:
     Args:
         case: The case.
         folder: An empty folder.
+        swift: The program made of ``swift.c``, or None.
     """
 
-    def __init__(self, case: Case, folder: Path) -> None:
+    def __init__(self, case: Case, folder: Path, swift: Path | None) -> None:
         self.case = case
         self.outcome = Outcome(case.name)
         self._directory = folder / "run"
         self._log = folder / "driver.log"
         self._roll = folder / f"roll-{os.getpid()}-{case.seed}-{time.monotonic_ns()}"
         shutil.copy(shutil.which("sleep") or "/bin/sleep", folder / f"{nasty.SLEEP}{self._roll.name}")
+        if swift is not None:
+            shutil.copy(swift, folder / f"{nasty.SWIFT}{self._roll.name}")
         self._drivers: dict[int, int | None] = {}
         self._killed: set[int] = set()
         self._supervisor = -1
@@ -128,7 +131,7 @@ class Bench:
             self._until(lambda: self._pids("rw-supervisor"), "a supervisor to grow")
             self._supervisor = os.pidfd_open(self._pid("rw-supervisor"))
             self._until(lambda: Path(f"{self._roll}.ready").exists(), "the tree to grow")
-            time.sleep(random.Random(self.case.name).uniform(0, 0.05))
+            time.sleep(random.Random(self.case.name).uniform(0, 0.3))
             getattr(self, f"_{self.case.way}")()
             self._watch_the_end()
         except Exception as error:  # noqa: BLE001  (one case's trouble must not cost another)
@@ -337,18 +340,30 @@ def _words(found: dict[int, Seen]) -> list[str]:
     return sorted(f"{seen.name} (pid {seen.pid}, child of {seen.parent})" for seen in found.values())
 
 
+def compiled(folder: Path) -> Path | None:
+    """Compile ``swift.c``; None where there is no compiler."""
+    compiler, program = shutil.which("cc"), folder / "swift"
+    if compiler is None:
+        return None
+    source = Path(__file__).with_name("swift.c")
+    subprocess.run([compiler, "-O2", "-o", str(program), str(source)], check=True, capture_output=True)
+    return program
+
+
 def main() -> None:
     """Serve cases until stdin ends."""
     become_subreaper()
     answers = os.fdopen(os.dup(1), "w")
-    for line in sys.stdin:
-        folder = Path(tempfile.mkdtemp(prefix="nasty-"))
-        try:
-            outcome = Bench(Case.of(line.strip()), folder).run()
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        answers.write(json.dumps(asdict(outcome)) + "\n")
-        answers.flush()
+    with tempfile.TemporaryDirectory(prefix="nasty-") as bin_folder:
+        swift = compiled(Path(bin_folder))
+        for line in sys.stdin:
+            folder = Path(tempfile.mkdtemp(prefix="nasty-"))
+            try:
+                outcome = Bench(Case.of(line.strip()), folder, swift).run()
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            answers.write(json.dumps(asdict(outcome)) + "\n")
+            answers.flush()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from runwright.process.answers import Answers
+from runwright.process.felling import fell
 from runwright.process.linux import become_subreaper, children, set_name
 from runwright.process.program import FIRST_FREE, close_quietly, open_descriptors
 from runwright.process.supervisor import supervise
@@ -174,34 +175,33 @@ class Launcher:
 
     def _reap(self) -> None:
         """Reap what has ended, wake what is suspended, kill what a killed supervisor has left to us."""
-        suspicious = bool(self._orphans)
+        if (self._take_ends() or self._orphans) and not self._childless:
+            fell(self._find_orphans, self._take_ends)
+            self._orphans = self._find_orphans()
+
+    def _take_ends(self) -> bool:
+        """Reap what has ended; say whether it may have left something."""
+        suspicious = False
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
             except ChildProcessError:
                 self._childless = True
-                break
+                return suspicious
             if pid == 0:
-                break
+                return suspicious
             if os.WIFSTOPPED(status):
-                os.kill(pid, signal.SIGCONT)  # nobody is to suspend a supervisor: it has limits to enforce
+                if pid in self._supervisors:  # nobody is to suspend a supervisor: it has limits to enforce
+                    os.kill(pid, signal.SIGCONT)
                 continue
             # A supervisor that ends by itself has ended its tree before.
             suspicious = suspicious or status != 0 or pid not in self._supervisors
             request = self._supervisors.pop(pid, None)
             if request is not None and status != 0:
                 self._answers.say(request, "gone")  # it may have been killed before it said anything
-            self._orphans.discard(pid)
-        if suspicious and not self._childless:
-            self._kill_orphans()
 
-    def _kill_orphans(self) -> None:
-        self._orphans = set(children(os.getpid())) - self._supervisors.keys()
-        for pid in self._orphans:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except PermissionError:
-                continue  # another user's: it is waited for
+    def _find_orphans(self) -> set[int]:
+        return set(children(os.getpid())) - self._supervisors.keys()
 
 
 def main(preload: Callable[[], Callable[[Any], int]] | None = None) -> None:

@@ -128,6 +128,12 @@ def _proportional(pid: int) -> int:
     return _resident(pid)  # it may not be looked into (another user's)
 
 
+def parent(pid: int) -> int:
+    """Return the pid of a process's parent; 0 where it is gone."""
+    fields = read_small(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
 def start_ticks(pid: int) -> int:
     """Return when a process began, in ticks since the boot; 0 where it is gone."""
     fields = read_small(f"/proc/{pid}/stat").rpartition(b")")[2].split()

@@ -18,6 +18,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from runwright.clock import epoch, monotonic
+from runwright.process.felling import fell
 from runwright.process.limits import Excess, WatchedLimits
 from runwright.process.linux import become_subreaper, boot_id, children, set_name, start_ticks
 from runwright.process.program import StartError, close_quietly, start
@@ -254,17 +255,11 @@ class Supervisor:
                 os.kill(self._program, number)
 
     def _kill_children(self) -> None:
-        """Send SIGKILL to the direct children: those of a killed one become direct children in turn.
-
-        A direct child that is not reaped keeps its pid, so no stranger is ever hit.
-        """
-        for pid in children(os.getpid()):
-            if self._wait_status is not None:
-                self._leftovers.add(pid)
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except PermissionError:
-                continue  # a setuid program: nobody but its owner can end it; it is waited for
+        """Kill the tree; what remains of it becomes our direct children, which are looked for again."""
+        leftovers = self._wait_status is not None
+        killed = fell(lambda: children(os.getpid()), self._reap)
+        if leftovers:
+            self._leftovers |= killed
 
     def _kill_all(self) -> None:
         """Kill and reap until there are no children."""
