@@ -622,6 +622,35 @@ def test_what_ends_without_a_valid_result_while_it_is_being_stopped_has_been_sto
     assert (statuses(driver), world.starts) == (["ABANDONED"], {(0, 1): 1})
 
 
+@pytest.mark.parametrize(("capacity", "parallel"), [(1, 8), (8, 1)])
+def test_what_never_started_is_sent_again_only_as_far_as_there_are_slots(capacity, parallel):
+    world = World(seconds=4.0)
+    journal = left_alone(FakeRunner(world, survives_driver=True), 3)
+    world.jobs.clear()
+    world.together = 0
+
+    again = FakeRunner(world, survives_driver=True)
+
+    def free():
+        return max(0, capacity - sum(job.ends > again.context.clock.now() for job in world.jobs.values()))
+
+    again.plan("poll_available_capacity", free, always=True)
+    driver = run(again, 0, journal=journal, parallel=parallel)
+    assert (statuses(driver), world.together) == (["COMPLETED"] * 3, 1)
+    assert [trial.attempt for trial in driver.state.trials] == [1, 1, 1]
+
+
+def test_what_waits_to_be_sent_again_can_be_stopped():
+    world = World(seconds=4.0)
+    journal = left_alone(FakeRunner(world, survives_driver=True), 2)
+    world.jobs.clear()
+    again = FakeRunner(world, survives_driver=True)
+    driver = scheduler(again, 0, journal=journal, parallel=1)
+    again.plan("wait", lambda until, waker: driver._engine.stop(1, StopCause.USER, "enough") or set())
+    driver.run()
+    assert (statuses(driver), again.called("run")) == (["COMPLETED", "ABANDONED"], [0])
+
+
 def test_what_has_ended_is_not_interrupted_though_nobody_has_looked():
     driver = scheduler(FakeRunner(World(seconds=lambda trial: 4.0 * trial.index), stops=False), 2)
     driver._session.begin()

@@ -92,7 +92,9 @@ def test_an_experiment_that_nothing_limits_is_refused():
 
 
 def test_keywords_change_single_fields_of_the_policy():
-    driver = scheduler(FakeRunner(), policy=Policy(trials=9, on_failure="retry 1", seconds=5.0), parallel=2, on_failure="retry 3")
+    driver = scheduler(
+        FakeRunner(), policy=Policy(trials=9, on_failure="retry 1", seconds=5.0), parallel=2, on_failure="retry 3"
+    )
     assert driver.policy == Policy(trials=9, on_failure="retry 3", seconds=5.0, parallel=2)
 
 
@@ -596,6 +598,16 @@ def test_a_stop_that_was_meant_for_an_earlier_driver_ends_its_trials_but_not_thi
         assert statuses(driver) == ["COMPLETED", "COMPLETED"]
         assert [trial.attempt for trial in driver.state.trials] == [2, 2]
         assert driver.left_by is None
+
+
+def test_a_stop_holds_for_the_driver_that_lives_though_the_clock_was_put_back(tmp_path, monkeypatch):
+    def post():
+        monkeypatch.setattr(mailbox, "epoch", lambda: 1e9)  # years before this driver began
+        mailbox.post(tmp_path, {"kind": "stop", "reason": "lunch"})
+
+    with scheduler(FakeRunner(World(seconds=9.0)), 2, directory=tmp_path) as driver:
+        driver.run(on_turn=at(lambda state: len(state.running) == 2, post))
+        assert (driver.left_by, driver.state.stop_message) == ("interrupt", "lunch")
 
 
 def test_rerun(tmp_path):

@@ -32,15 +32,17 @@ class Effects:
     Attributes:
         unresolved: Attempts of which the runner has not yet said what became of them: of an earlier driver, or their
             submission failed.
-        to_deploy: Attempts that are sent with the next `act`, in order: new ones, those of an earlier driver that never
-            started, and those that a turn had announced when it was cut short. Under the same number, so that a runner
-            that has one already adopts it.
+        again: Attempts of an earlier driver that never started: to be sent as slots become free.
+        to_deploy: Attempts that are sent with the next `act`, in order: new ones, those that are sent again, and those
+            that a turn had announced when it was cut short. Under the same number, so that a runner that has one
+            already adopts it.
         to_stop: Attempts that are to be stopped with the next `act`.
     """
 
     def __init__(self, recorder: Recorder, runner: Runner) -> None:
         state = recorder.state
         self.unresolved: set[int] = set(state.staged) | set(state.running)
+        self.again: dict[int, None] = {}
         self.to_deploy: dict[int, None] = {}
         self.to_stop: set[int] = set(state.stopping)  # what an earlier driver wanted stopped is stopped again
         self._recorder = recorder
@@ -58,7 +60,13 @@ class Effects:
     def uncounted(self) -> int:
         """How many live attempts the runner does not count yet in its capacity."""
         waiting = len(self._still(self.to_deploy)) if self.to_deploy else 0
-        return len(self.unresolved) + waiting
+        return len(self.unresolved) + len(self.again) + waiting
+
+    def send_again(self, room: int) -> None:
+        """Have attempts sent that never started: so many, or all where `room` is negative."""
+        for index in list(self.again)[: None if room < 0 else room]:
+            del self.again[index]
+            self.to_deploy[index] = None
 
     def _still(self, indices: Iterable[int]) -> list[BaseTrial]:
         """Return those that are live: an attempt of a turn that was cut short may have been recorded as dead."""
@@ -83,6 +91,10 @@ class Effects:
                 self._stopping.settle(index)
                 continue  # it has ended, and what runs now is another attempt
             trial = self._state.trials[index]
+            if index in self.again:  # it is over before it began
+                del self.again[index]
+                self._reattached(trial, NeverStarted(), now)
+                continue
             try:
                 self._runner.stop(trial, trial.stop_requested)
             except Exception as error:  # noqa: BLE001  (a stop that fails is tried again at the next turn)
@@ -178,7 +190,7 @@ class Effects:
         if isinstance(answer, NeverStarted):
             asked_for = by_request(self._state, trial, Result(), now)
             if asked_for is None:
-                self.to_deploy[trial.index] = None
+                self.again[trial.index] = None
             else:  # it is over before it began
                 self._recorder.record(asked_for)
         elif isinstance(answer, Lost):

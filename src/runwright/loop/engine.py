@@ -92,6 +92,8 @@ class Engine:
             end = decide.ending(self.state, self.policy, now, exhausted=self.exhausted, staying=self.staying)
             if end is not None:
                 recorder.record(end)
+        if self._effects.again:
+            self._send_again()
         deployments = self._propose(now)
         if self._timeout is not None:
             for stop in decide.timeouts(self.state, self._timeout, now):
@@ -185,12 +187,18 @@ class Engine:
             self.exhausted = True  # it waits for a result that will never come: there is nothing more
         return decide.deployments(self.state, now, free)
 
-    def _free_slots(self) -> int:
+    def _send_again(self) -> None:
+        """Send what never started, as far as there are slots: there may be fewer than the last driver had."""
+        again = len(self._effects.again)
+        self._effects.send_again(self._free_slots(again))
+
+    def _free_slots(self, again: int = 0) -> int:
+        """How many slots are free, not counting those that so many attempts need that are to be sent again."""
         capacity = 1 if self._inline else self._observer.capacity()
-        uncounted = self._effects.uncounted
+        uncounted = self._effects.uncounted - again
         if uncounted and capacity != decide.UNLIMITED:
             capacity = max(0, capacity - uncounted)
-        return decide.free_slots(self.state, self.policy, capacity, self.staying)
+        return decide.free_slots(self.state, self.policy, capacity, self.staying + again)
 
     def room(self) -> int:
         """Return how many trials would be started at once if they were added now; -1 where nothing limits them."""

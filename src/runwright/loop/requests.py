@@ -30,7 +30,7 @@ class Requests:
         self._directory = directory
         self._engine = engine
         self._taken: list[mailbox.Request] = []
-        self._began = mailbox.request_id()
+        self._old = {request.id for request in mailbox.waiting(directory)}  # by what stands there: clocks are put back
         self.stop_asked: str | None = None
         """Why a user wants the whole experiment stopped, or None."""
 
@@ -59,7 +59,7 @@ class Requests:
         kind = body.get("kind")
         if kind == "stop" and body.get("trial") is None:
             message = _text(body.get("reason"), "a user stopped the experiment")
-            if request.id > self._began:
+            if request.id not in self._old:
                 self.stop_asked = message
             else:  # meant for a driver that had gone: its trials are to end, but this one was started after it
                 self._engine.interrupt(message)
