@@ -364,6 +364,57 @@ def test_a_function_that_does_not_load_is_refused_at_once(tmp_path, module, func
     runner.close()
 
 
+KILLED_WHILE_IT_LOADS = """
+import os, signal
+from pathlib import Path
+
+marks = Path(__file__).with_name("marks")
+marks.mkdir(exist_ok=True)
+times = len(os.listdir(marks))
+(marks / str(times)).touch()
+if times < {times}:
+    os.kill(os.{victim}(), signal.SIGKILL)
+    signal.pause()
+
+def f(x):
+    return x
+"""
+
+
+@pytest.mark.parametrize("victim", ["getpid", "getppid"])
+def test_a_worker_that_is_killed_while_it_loads_is_replaced(tmp_path, victim, by_hand):
+    (tmp_path / "model.py").write_text(KILLED_WHILE_IT_LOADS.format(victim=victim, times=2))
+    runner = PoolRunner("model:f", 1, folder=tmp_path)
+    assert by_hand(runner).evaluate(0, 0.5).metrics["y"] == (0.5, None)
+    runner.close()
+
+
+def test_a_function_that_is_killed_whenever_it_loads_is_refused(tmp_path, by_hand):
+    (tmp_path / "model.py").write_text(KILLED_WHILE_IT_LOADS.format(victim="getpid", times=99))
+    runner = PoolRunner("model:f", 1, folder=tmp_path)
+    with pytest.raises(UsageError, match=r"ended before it had loaded the function: it was ended by SIGKILL \(9\)"):
+        by_hand(runner)
+    assert len(list((tmp_path / "marks").iterdir())) == 3
+    runner.close()
+
+
+def test_a_trial_whose_worker_is_killed_while_it_loads_goes_to_the_next(drive, tmp_path, wait_until):
+    d = drive("where", tmp_path)
+    pid = d.evaluate(0, 0.5).additional_info["pid"]
+    os.kill(pid, signal.SIGKILL)
+    [slot] = d.runner._pool._slots
+
+    def replaced():
+        d.runner._pool.collect()
+        return slot.worker is not None and slot.worker.fileno() in d.runner._pool._by_fd and not slot.worker.ready
+
+    wait_until(replaced, "the next worker")
+    d.run(1, 0.5)
+    [folder] = (tmp_path / "control").glob("worker-0.*/")
+    os.kill(supervisor(folder), signal.SIGKILL)
+    assert d.result(1)[1].failure is None
+
+
 def test_a_function_that_stops_to_load_later_fails_its_trials(tmp_path, by_hand):
     (tmp_path / "model.py").write_text("import os\ndef f(x):\n    os._exit(1) if x > 0.5 else None\n    return x\n")
     d = by_hand(PoolRunner("model:f", 1, folder=tmp_path))

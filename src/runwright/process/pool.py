@@ -22,7 +22,7 @@ from runwright.clock import epoch, monotonic
 from runwright.errors import SubmitError, UsageError
 from runwright.folder import CONTROL
 from runwright.process.client import Launcher, absolute_path
-from runwright.process.pool_end import Ends, Job, Outcome, words_of_end
+from runwright.process.pool_end import Ends, Job, Outcome, was_killed, words_of_end
 from runwright.process.pool_worker import PoolWorker, clear_earlier, still_ending
 from runwright.process.worker import pack
 from runwright.result import Result
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _FIRST_READY = 60.0  # seconds for which the start waits for one worker: an import that fails is said at once
 _LAUNCHES = 2
+_KILLED = 3  # how many workers of a slot may be killed in a row before the function is what kills them
 _TAIL = 500
 
 
@@ -47,6 +48,7 @@ class _Slot:
         self.worker: PoolWorker | None = None
         self.job: Job | None = None
         self.ending = False
+        self.killed = 0  # workers in a row that somebody killed before they had loaded the function
 
     @property
     def free(self) -> bool:
@@ -249,7 +251,7 @@ class WorkerPool:
             return
         worker.cpu = message["cpu"]
         if "result" not in message:
-            worker.ready = True
+            worker.ready, slot.killed = True, 0
             return
         job, slot.job = slot.job, None
         if job is None:
@@ -263,7 +265,8 @@ class WorkerPool:
         """Take in the end of a worker: nothing of its tree is left."""
         record = worker.record()
         job, slot.job = slot.job, None
-        usable = worker.ready
+        slot.killed += was_killed(worker, record)
+        usable = worker.ready or 0 < slot.killed < _KILLED
         again = None
         if job is not None and self._ends.is_innocent(job, worker, record):
             again, job = job, None

@@ -80,8 +80,10 @@ class Ends:
         So it is where the trial had not begun, and where the verdict is older than the trial, or its time was not up:
         the limit was that of the trial before, whose answer crossed with the verdict of the supervisor.
         """
-        if job.stopped or not worker.ready or job.sendings >= _SENDINGS:
+        if job.stopped or job.sendings >= _SENDINGS:
             return False
+        if not worker.ready:
+            return was_killed(worker, record)
         began = worker.began_at
         if began is None:
             return True
@@ -144,6 +146,16 @@ class Ends:
             result.additional_info = info | {"log": f"the output could not be kept: {error}"}
             return
         result.failure = Failure(failure.kind, failure.message, f"{CONTROL}/{path.name}")
+
+
+def was_killed(worker: PoolWorker, record: Json | None) -> bool:
+    """Whether a worker, or its supervisor, was killed before it had loaded the function: by somebody, or for its sake.
+
+    Who it was cannot be seen: a kernel that is short of memory does the same. So it is tried again, but not for ever.
+    """
+    if worker.ready or worker.refused is not None:
+        return False
+    return record is None or (record.get("reason") is None and record.get("signal") == signal.SIGKILL)
 
 
 def words_of_end(record: Json | None) -> str:
