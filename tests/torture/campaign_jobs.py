@@ -57,7 +57,7 @@ class Job:
     told_to_stop: bool = False
 
     @classmethod
-    def draw(cls, plan: Plan, trial: BaseTrial, now: float, dice: random.Random) -> Job:
+    def draw(cls, plan: Plan, trial: BaseTrial, now: float, late: float, dice: random.Random) -> Job:
         """Draw what becomes of an attempt; a retry has its own luck, and nothing else changes it."""
         luck = stable_seed("luck", plan.seed, trial.index, trial.attempt)
         fate, runtime = "ok", 0.25 + (luck % 997) / 125
@@ -71,14 +71,14 @@ class Job:
         means = {
             arm.name: {"y": stable_seed("value", repr(sorted(arm.parameters.items()))) / 2**63} for arm in trial.arms
         }
-        job = cls(evaluation, fate, now, [(now, TrialStatus.RUNNING)], math.inf, "ok", means)
+        job = cls(evaluation, fate, now + late, [(now + late, TrialStatus.RUNNING)], math.inf, "ok", means)
         job._queue(plan, luck)
         job._end(plan, fate, runtime, dice)
         return job
 
     def _queue(self, plan: Plan, luck: int) -> None:
         """A job of a cluster may wait before it runs, and may be sent back to wait once more."""
-        begin = self.evaluation.began
+        begin = self.visible
         if not plan.staging:
             return
         if stable_seed("queue", luck) / 2**63 < plan.rates.get("queue", 0.0):

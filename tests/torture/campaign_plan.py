@@ -159,7 +159,7 @@ def _outages(dice: random.Random, kind: str) -> list[tuple[str, float, float]]:
 
 def _requests(dice: random.Random) -> list[tuple[float, str, int]]:
     return sorted(
-        (dice.uniform(0, 50), dice.choices(REQUESTS, (4, 4, 2, 1, 1))[0], dice.randint(0, 12))
+        (dice.uniform(0, 50), dice.choices(REQUESTS, (4, 4, 2, 1, 1))[0], dice.randint(0, 6))
         for _ in range(dice.randint(0, 5))
     )
 

@@ -161,8 +161,9 @@ class CampaignRunner(rw.Runner):
                 continue
             if world.chance("new handle"):
                 metadata["handle"] = str(len(world.rows))
-            if job.ends > world.now:
+            if job.ends > world.now or job.how != "lost":
                 self._seen[key] = None
+            if job.ends > world.now:
                 answers[trial.index] = Following(metadata)
             elif job.how == "lost":
                 answers[trial.index] = Lost("its supervisor is gone without a record")

@@ -153,11 +153,9 @@ class World:
             "stop all": {"kind": "stop"},
             "nonsense": {"kind": "stop", "trial": "all"},
         }[what]
-        # A request to stop everything holds for the driver that lives, if it is younger than that driver.
-        age = 9 * 10**18 if what == "stop all" and self.dice.random() < 0.5 else 0
         folder = self.directory / "requests"
         folder.mkdir(exist_ok=True)
-        path = folder / f"{age + int(when * 1e6):020d}-{self._posted:08x}"
+        path = folder / f"{int(when * 1e6):020d}-{self._posted:08x}"
         path.with_suffix(".part").write_text(json.dumps(body), "utf-8")
         path.with_suffix(".part").rename(path.with_suffix(".json"))
         self.happens(f"request: {what}", trial)
@@ -166,7 +164,7 @@ class World:
 
     def launch(self, trial: BaseTrial, delay: float = 0.0) -> Job:
         """Begin an evaluation."""
-        job = Job.draw(self.plan, trial, self.now + delay, self.dice)
+        job = Job.draw(self.plan, trial, self.now, delay, self.dice)
         job.evaluation.known = len(self.rows)
         self.jobs[trial.index, trial.attempt] = job
         self.evidence.append(job.evaluation)

@@ -89,7 +89,7 @@ def campaign(seed: int, *, trace: bool = False) -> Outcome:
     world = World(plan, random.Random(f"world {seed}"), trace=[] if trace else None)
     world.say(f"{plan}")
     with _directory(plan) as world.directory, _time_of(world):
-        raised = [complaint for life in plan.lives for complaint in _live(world, life, last=life is plan.lives[-1])]
+        raised = [complaint for life in plan.lives for complaint in _live(world, life)]
         world.settle()
         complaints = raised + judge(world)
     told = hashlib.sha256(repr((world.rows, world.evidence)).encode()).hexdigest()[:16]
@@ -100,7 +100,7 @@ def campaign(seed: int, *, trace: bool = False) -> Outcome:
     return Outcome(seed, complaints, world.counts, told, world.trace or [])
 
 
-def _live(world: World, life: Life, *, last: bool) -> list[str]:
+def _live(world: World, life: Life) -> list[str]:
     """Let one driver live; return what should not have come out of it."""
     world.stepped += life.step
     if life.step:
@@ -132,8 +132,7 @@ def _live(world: World, life: Life, *, last: bool) -> list[str]:
             with suppress(Killed):
                 scheduler.close()
         journal.close()
-    if not last:
-        world.driver_gone(life, clock.now(), killed=passages.dead)
+    world.driver_gone(life, clock.now(), killed=passages.dead)
     return complaints
 
 

@@ -223,9 +223,10 @@ class Story:
             self._ended(body, row.time)
 
     def _ended(self, body: dict[str, Any], time: float) -> None:
-        if self.ended is not None:
+        reason = str(body.get("reason"))
+        if self.ended is not None and (self.ended == "user" or reason != "user"):
             self.complain(f"the experiment has ended already ({self.ended})")
-        self.ended = reason = str(body.get("reason"))
+        self.ended = reason
         policy, trials = self.policy, self.trials
         if reason not in REASONS:
             self.complain(f"there is no such reason: {reason}")
