@@ -27,23 +27,23 @@ def measure(folder: Path, count: int, tally: Tally, seed: int) -> None:
     for number in range(count):
         control = folder / f"{number}.1"
         control.mkdir(parents=True)
-        request = _request(str(number), control, round(dice.uniform(0.6, 1.6), 3))
+        request = _request(str(number), control, round(count / 100 + dice.uniform(0.3, 1.3), 3))
         requests[request["id"]] = request
     launcher = Launcher()
     try:
         answers = launcher.launch(requests.values())
-        died = _deaths({key: answers[key]["pid"] for key in requests})
+        died, living = _deaths({key: answers[key]["pid"] for key in requests})
         records = {key: _record(request["control"]) for key, request in requests.items()}
     finally:
         launcher.close()
     tally.over += count
     for key, request in requests.items():
         record = records[key]
-        if key not in died:
+        if key in living:
             tally.survivors.append(f"many/{key}")
         elif record is None or (record["reason"], record["limit"]) != ("timeout", request["timeout"]):
             tally.faults.append(f"many/{key}: {record}")
-        else:
+        elif key in died:  # else it was dead before it was looked for
             began = record["started"] - time.time() + time.monotonic()
             tally.delay("from the limit of one of many to its death", died[key] - began - request["timeout"])
 
@@ -70,13 +70,16 @@ def _record(control: str) -> dict[str, Any] | None:
     return record
 
 
-def _deaths(supervisors: dict[str, int]) -> dict[str, float]:
-    """Return when the program of each supervisor died, by a pidfd of our own."""
+def _deaths(supervisors: dict[str, int]) -> tuple[dict[str, float], set[str]]:
+    """Return when the program of each supervisor died, by a pidfd of our own, and which did not."""
     poll = select.poll()
     waiting: dict[int, str] = {}
     for key, supervisor in supervisors.items():
         for pid in children(supervisor):
-            pidfd = os.pidfd_open(pid)
+            try:
+                pidfd = os.pidfd_open(pid)
+            except ProcessLookupError:
+                continue  # it is dead already, and its record says so
             waiting[pidfd] = key
             poll.register(pidfd, select.POLLIN)
     died: dict[str, float] = {}
@@ -88,4 +91,4 @@ def _deaths(supervisors: dict[str, int]) -> dict[str, float]:
             os.close(pidfd)
     for pidfd in waiting:
         os.close(pidfd)
-    return died
+    return died, set(waiting.values())

@@ -132,12 +132,12 @@ def test_a_pipe_that_nobody_reads_does_not_hold_the_status_command(driver):
     assert failure.message == "output.json is no regular file"
 
 
-def test_what_is_beyond_the_limit_of_the_output_is_cut_and_said(driver):
-    runner = driver.open(driver.wrapper(f"head -c 3000000 /dev/zero; {Y}"), limits=rw.Limits(output=1000))
+def test_what_is_beyond_the_limit_of_the_log_is_cut_and_said(driver):
+    runner = driver.open(driver.wrapper(f"head -c 3000000 /dev/zero; {Y}"), limits=rw.Limits(log=1000))
     assert driver.result(runner, driver.trial()).failure is None
     log = (driver.work() / "stdout.log").read_bytes()
     assert log.startswith(b"\0" * 1000)
-    assert b"2999000 bytes of output were cut" in log
+    assert b"2998500 bytes of output were cut" in log
 
 
 @pytest.mark.slow
