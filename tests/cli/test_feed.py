@@ -115,7 +115,7 @@ def test_what_is_worth_saying_is_said(run):
     run.add(ev.RequestTaken, "b", {"kind": "rerun"})
     told.take()
     assert told.due(100.0) == [
-        "trial 0, attempt 1 failed and is tried again: lost: gone \\x1b[2J",
+        "trial 0, attempt 1 failed and is tried again in 5.0 s: lost: gone \\x1b[2J",
         "the optimizer was rebuilt, not exactly: another version",
         "a request was refused: no such trial",
     ]

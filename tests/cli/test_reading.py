@@ -12,6 +12,7 @@ import pytest
 
 from runwright import events as ev
 from runwright.folder import DirectoryLock
+from runwright.result import Result
 from runwright.status import FailureKind, StopCause, StopReason
 
 
@@ -98,7 +99,7 @@ def test_status_as_json_is_the_documented_object(call, made):
     body = json.loads(call("status", run.path, "--json").stdout)
     assert list(body) == [
         "directory", "driver", "name", "objectives", "counts", "ended", "target", "elapsed", "left", "stop", "failed",
-        "best", "failures", "failed_attempts", "live", "notes", "supervisors", "requests",
+        "best", "failures", "failed_attempts", "retried", "waiting", "live", "notes", "supervisors", "requests",
     ]  # fmt: skip
     assert body["driver"] is None
     assert body["left"] is None
@@ -308,3 +309,17 @@ def test_export_as_parquet_has_typed_columns(call, made, tmp_path):
 def test_export_as_parquet_without_its_library_names_the_extra(refused, made, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert refused("export", made().path, "--format", "parquet").endswith("pip install 'runwright[parquet]'")
+
+
+def test_status_says_what_waits_for_another_attempt(call, made):
+    run = made()
+    for index in range(12):
+        run.asked()
+        run.add(ev.DeployStarted, index, 1)
+        run.add(ev.Finished, index, 1, Result.failed(FailureKind.LOST, "gone \x1b[2J"))
+        run.add(ev.RetryPlanned, index, run.time + (90 if index else 0), 1, 3)
+    said = call("status", run.path).stdout
+    assert "12 failed attempts tried again (12 lost)" in said
+    assert "trial 0 as soon as a slot is free; attempt 1 failed: lost: gone \\x1b[2J" in said
+    assert "trial 1 in " in said
+    assert "and 2 more; --json has them all" in said

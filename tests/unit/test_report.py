@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 KEYS = [
     "index", "status", "parameters", "metrics", "failure", "attempts", "seconds", "cpu_seconds", "started", "ended",
-    "instance", "budget", "seed", "run_metadata",
+    "instance", "budget", "seed", "past_attempts", "penalty", "run_metadata",
 ]  # fmt: skip
 
 
@@ -123,6 +124,8 @@ def test_a_row_has_exactly_the_documented_keys_in_their_order() -> None:
         "instance": "i1",
         "budget": 3.0,
         "seed": 7,
+        "past_attempts": [],
+        "penalty": None,
         "run_metadata": {"host": "h1"},
     }
 
@@ -391,7 +394,7 @@ def test_a_story_tells_everything_in_order() -> None:
     told.asked(2)
     told.started(0, pid=17)
     told.finished(0, Result.failed(FailureKind.CRASHED, "exit status 3", "trials/0/1/stderr.log", seconds=0.5))
-    told.add(ev.RetryPlanned, 0, told.time + 4)
+    told.add(ev.RetryPlanned, 0, told.time + 4, 1, 3)
     told.started(0, 2)
     told.add(ev.Interrupted, 0, 2, "the driver was told to leave")
     told.add(ev.DriverStarted, 1_000_500.0, {})
@@ -410,13 +413,13 @@ def test_a_story_tells_everything_in_order() -> None:
     told.finished(0, Result(arms={"0_0": {"y": (0.5, 0.25)}}, seconds=2.0), 4)
     told.add(ev.DriverStarted, 1_000_900.0, {})
     lines = story(told.events, 0)
-    sentences = [line.split(" s  ", 1)[1] for line in lines]
+    sentences = [re.sub(r"at 1970-\S+ [\d:]+", "at @", line.split(" s  ", 1)[1]) for line in lines]
     assert sentences == [
         "proposed by the optimizer: x = 0.0, n = 1, kind = a",
         "attempt 1 is handed to the runner",
         "attempt 1 was started (pid 17)",
         "attempt 1 failed after 0.5 s: crashed: exit status 3 (see trials/0/1/stderr.log)",
-        "it is tried again in 4 s",
+        "it is tried again in 4 s, at @ (retry 1 of 3)",
         "attempt 2 is handed to the runner",
         "attempt 2 was started",
         "attempt 2 was interrupted: the driver was told to leave; it will be repeated",
@@ -521,3 +524,86 @@ def test_a_data_frame_without_pandas_names_the_extra(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'runwright\[pandas\]'"):
         Results(Story().state).to_pandas()
+
+
+def tried_again() -> Story:
+    """A trial that was lost, then interrupted, then crashed for good; one that waits; one that may go on at once."""
+    told = Story()
+    told.asked(4)
+    told.started(0)
+    told.finished(0, Result.failed(FailureKind.LOST, "its host is gone", "trials/0/1"))
+    told.add(ev.RetryPlanned, 0, told.time, 1, 3)
+    told.started(0, 2)
+    told.add(ev.Interrupted, 0, 2, "the driver was told to leave")
+    told.started(0, 3)
+    told.finished(0, Result.failed(FailureKind.CRASHED, "exit status 3"), 3)
+    told.add(ev.GaveUp, 0, {"y": 1000.0}, abort=True)
+    for index, wait in ((1, 90.0), (2, 0.0)):
+        told.started(index)
+        told.finished(index, Result.failed(FailureKind.CRASHED, "exit status 4"))
+        told.add(ev.RetryPlanned, index, told.time + wait, 1, 3)
+    told.add(ev.Told, 0)
+    return told
+
+
+def test_a_row_has_the_attempts_that_did_not_complete_and_the_penalty() -> None:
+    state = tried_again().state
+    row = trial_row(state, state.trials[0])
+    assert row["past_attempts"] == [
+        {"attempt": 1, "outcome": "failed", "kind": "lost", "message": "its host is gone", "log": "trials/0/1"},
+        {"attempt": 2, "outcome": "interrupted", "kind": None, "message": "the driver was told to leave", "log": None},
+        {"attempt": 3, "outcome": "failed", "kind": "crashed", "message": "exit status 3", "log": None},
+    ]
+    assert (row["attempts"], row["penalty"], row["metrics"]) == (3, {"y": 1000.0}, {})
+    columns, lines = table(state)
+    at = columns.index("past_attempts")
+    assert columns[at - 1 : at + 2] == ["seed", "past_attempts", "penalty"]
+    assert json.loads(str(lines[0][at])) == row["past_attempts"]
+    assert (lines[0][at + 1], lines[3][at : at + 2]) == ('{"y": 1000.0}', [None, None])
+
+
+def test_the_summary_says_what_was_tried_again_and_what_waits_for_it() -> None:
+    told = tried_again()
+    state = told.state
+    summary = summarize(state, state.last_time + 10.0)
+    assert (summary.failed_attempts, summary.retried) == (4, {"crashed": 2, "lost": 1})
+    free, later = summary.waiting
+    assert (free.trial, free.attempt, free.kind, free.not_before, free.seconds) == (2, 1, "crashed", None, None)
+    assert (later.trial, later.message) == (1, "exit status 4")
+    planned = next(event for event in told.events if event.kind == "RetryPlanned" and event.trial == 1)
+    assert later.seconds == planned.not_before - (state.last_time + 10.0)
+    assert later.not_before == state.epoch_of(planned.not_before)
+    assert summarize(state, state.last_time + 1000.0).waiting[1].seconds == 0.0
+    body = summary.to_json(state)
+    assert body["retried"] == {"crashed": 2, "lost": 1}
+    assert body["waiting"][1]["trial"] == 1
+    json.dumps(body, allow_nan=False)
+
+
+def test_an_aborted_experiment_failed() -> None:
+    told = Story()
+    told.completed(1.0)
+    told.add(ev.ExperimentEnded, StopReason.ABORTED, "trial 3 failed")
+    assert summarize(told.state).failed
+
+
+def test_a_story_says_what_is_told_of_a_failure_and_that_it_ends_the_experiment() -> None:
+    lines = [line.split(" s  ", 1)[1] for line in story(tried_again().events, 0)]
+    assert lines[-2:] == [
+        (
+            "no further attempt: the trial failed; y = 1000 is told in place of a measurement (penalty); "
+            "this ends the experiment (abort)"
+        ),
+        "the optimizer was told",
+    ]
+    assert "it is tried again (retry 1 of 3)" in lines
+
+
+def test_the_next_try_in_simulated_time_has_the_time_of_the_experiment() -> None:
+    told = Story(epoch=1.0)
+    told.asked()
+    told.started(0)
+    told.finished(0, Result.failed(FailureKind.LOST, "gone"))
+    at = told.time + 2.5
+    told.add(ev.RetryPlanned, 0, at, 2, 3)
+    assert story(told.events, 0)[-1].endswith(f"it is tried again in 2.5 s, at {at:.3f} s (retry 2 of 3)")

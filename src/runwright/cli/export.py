@@ -138,6 +138,8 @@ _TYPES = {
     "instance": "string",
     "budget": "float64",
     "seed": "int64",
+    "past_attempts": "string",
+    "penalty": "string",
 }
 
 

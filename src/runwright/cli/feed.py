@@ -156,7 +156,10 @@ def _retried(event: Event, state: State) -> str:
     attempt = state.trials[event.trial].attempts[-1]
     failure = attempt.failure
     why = "" if failure is None else f": {failure.kind.value}: {brief(failure.message, _LONGEST_MESSAGE)}"
-    return f"trial {event.trial}, attempt {attempt.number} failed and is tried again{why}"
+    wait = event.not_before - event.time  # type: ignore[union-attr]  # called for RetryPlanned alone
+    when = f" in {duration(wait)}" if wait > 0 else ""
+    which = f" (retry {event.retry} of {event.retries})" if event.retry else ""  # type: ignore[union-attr]
+    return f"trial {event.trial}, attempt {attempt.number} failed and is tried again{when}{which}{why}"
 
 
 def _refused(event: Event, _: State) -> str:

@@ -134,7 +134,8 @@ class Display:
             if counts[status]:
                 parts.append((f"{counts[status]:,} {status.name.lower().replace('_', ' ')}", style))
         if state.delayed:
-            parts.append((f"{len(state.delayed):,} waiting for another attempt", "yellow"))
+            wait = max(0.0, state.delayed[0][0] - now_of(state, epoch()))
+            parts.append((f"{len(state.delayed):,} waiting for another attempt, the next in {_whole(wait)}", "yellow"))
         separated: list[tuple[str, str]] = []
         for part in parts:
             separated += [(" · ", "dim"), part] if separated else [part]

@@ -9,7 +9,7 @@ from runwright.cli.terminal import brief, duration, measured, paragraph, plural,
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runwright.report import LiveTrial, Summary
+    from runwright.report import LiveTrial, Summary, WaitingTrial
     from runwright.trial import BaseTrial
 
 _MOST_NOTES = 5
@@ -37,6 +37,8 @@ def say_summary(summary: Summary, directory: Path, *, heading: str, gone: frozen
         _say_front(summary)
     if summary.failures:
         _say_failures(summary, directory)
+    if summary.waiting:
+        _say_waiting(summary.waiting)
     if summary.live:
         _say_live(summary.live, gone)
     if summary.notes:
@@ -67,9 +69,10 @@ def _counted(summary: Summary) -> str:
     told += f"; {duration(summary.elapsed)}"
     if summary.left is not None:
         told += f", about {roughly(summary.left)} left"
-    retried = summary.failed_attempts - summary.counts.get("FAILED", 0)
-    if retried > 0:
-        told += f"; {plural(retried, 'failed attempt')} tried again"
+    retried = sum(summary.retried.values())
+    if retried:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.retried.items())
+        told += f"; {plural(retried, 'failed attempt')} tried again ({kinds})"
     return told
 
 
@@ -115,6 +118,17 @@ def _say_failures(summary: Summary, directory: Path) -> None:
         _say_block(f"{group.kind}: {trials} {group.trial}: {message}")
         if group.log:
             say(f"    {shown(directory / group.log)}")
+
+
+def _say_waiting(waiting: list[WaitingTrial]) -> None:
+    say()
+    say("waiting for another attempt", bold=True)
+    for entry in waiting[:_MOST_LIVE]:
+        when = "as soon as a slot is free" if not entry.seconds else f"in {duration(entry.seconds)}"
+        why = f"attempt {entry.attempt} failed: {entry.kind}: {brief(entry.message, _LONGEST_MESSAGE)}"
+        _say_block(f"trial {entry.trial} {when}; {why}")
+    if len(waiting) > _MOST_LIVE:
+        say(f"  and {len(waiting) - _MOST_LIVE} more; --json has them all")
 
 
 def _say_live(live: list[LiveTrial], gone: frozenset[int]) -> None:

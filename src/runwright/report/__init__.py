@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from runwright.report.best import Incumbents, best, pareto
 from runwright.report.results import Results
+from runwright.report.retries import WaitingTrial
 from runwright.report.rows import rows, table, to_csv, trial_row
 from runwright.report.story import story
 from runwright.report.summary import FailureGroup, LiveTrial, Summary, now_of, summarize, target_of, time_left
@@ -21,6 +22,7 @@ __all__ = [
     "LiveTrial",
     "Results",
     "Summary",
+    "WaitingTrial",
     "best",
     "now_of",
     "pareto",

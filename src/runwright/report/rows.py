@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from runwright.experiment import Experiment
     from runwright.result import Json, Metrics
     from runwright.state import State
-    from runwright.trial import BaseTrial
+    from runwright.trial import Attempt, BaseTrial
 
 Cell: TypeAlias = "str | int | float | bool | None"
 """A value of a flat table."""
 
 _TAIL = ("attempts", "seconds", "cpu_seconds", "started", "ended", "instance", "budget", "seed")
+_LISTS = ("past_attempts", "penalty")
 _FAILURE = ("kind", "message", "log")
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -46,6 +47,8 @@ def trial_row(state: State, trial: BaseTrial) -> Json:
     row["started"] = started
     row["ended"] = None if result is None else result.ended
     row |= {"instance": trial.instance, "budget": trial.budget, "seed": trial.seed}
+    row["past_attempts"] = [_past(attempt) for attempt in trial.attempts]
+    row["penalty"] = None if trial.penalty is None else dict(trial.penalty)
     row["run_metadata"] = _reported(state, trial)
     return row
 
@@ -65,6 +68,13 @@ def _points(trial: BaseTrial) -> Json:
             for arm in trial.arms
         }
     }
+
+
+def _past(attempt: Attempt) -> Json:
+    """Return an attempt that ended without completing its trial."""
+    failure = attempt.failure
+    why = {"kind": None, "message": attempt.reason, "log": None} if failure is None else failure.to_json()
+    return {"attempt": attempt.number, "outcome": attempt.outcome.value, **why}
 
 
 def _metrics(metrics: Metrics) -> Json:
@@ -113,7 +123,7 @@ def flat(trials: Sequence[Json], experiment: Experiment | None) -> tuple[list[st
     columns += [f"parameters.{name}" for name in parameters]
     columns += [f"metrics.{name}.{part}" for name in metrics for part in ("mean", "sem")]
     columns += [f"failure.{part}" for part in _FAILURE]
-    columns += [*_TAIL, *(f"run_metadata.{key}" for key in metadata)]
+    columns += [*_TAIL, *_LISTS, *(f"run_metadata.{key}" for key in metadata)]
     return columns, [_cells(line, parameters, metrics, metadata, batch=batch) for line in lines]
 
 
@@ -134,6 +144,7 @@ def _cells(line: Json, parameters: list[str], metrics: list[str], metadata: list
     failure = line["failure"] or {}
     cells += [failure.get(part) for part in _FAILURE]
     cells += [line[name] for name in _TAIL]
+    cells += [_scalar(line[name] or None) for name in _LISTS]
     cells += [_scalar(line["run_metadata"].get(key)) for key in metadata]
     return cells
 

@@ -42,7 +42,12 @@ def story(events: Iterable[ev.Event], trial: int) -> list[str]:
             continue
         if not _concerns(event, trial):
             continue
-        sentence = _deployed(event, keys) if event.kind == "Deployed" else _SENTENCES[event.kind](event)
+        if event.kind == "Deployed":
+            sentence = _deployed(event, keys)
+        elif event.kind == "RetryPlanned":
+            sentence = _retry(event, clock)
+        else:
+            sentence = _SENTENCES[event.kind](event)
         lines.append(clock.line(event, sentence))
         open_ = _open_after(event, open_)
     return lines
@@ -58,9 +63,10 @@ class _Times:
         self._driver = (time, epoch)
 
     def line(self, event: ev.Event, sentence: str) -> str:
-        return f"{self._of_day(event.time)}{event.time:>12.3f} s  {sentence}"
+        return f"{self.of_day(event.time)}{event.time:>12.3f} s  {sentence}"
 
-    def _of_day(self, time: float) -> str:
+    def of_day(self, time: float) -> str:
+        """Return date and time of day; blank before the first driver, empty in simulated time."""
         if self._driver is None:
             return " " * 19
         began, epoch = self._driver
@@ -142,9 +148,21 @@ def _stopped(event: ev.Stopped) -> str:
     return f"{what}: {event.reason}"
 
 
-def _retry(event: ev.RetryPlanned) -> str:
+def _retry(event: Any, clock: _Times) -> str:
     wait = event.not_before - event.time
-    return "it is tried again" + (f" in {wait:.3g} s" if wait > 0 else "")
+    which = "" if event.retry is None else f" (retry {event.retry} of {event.retries})"
+    if wait <= 0:
+        return f"it is tried again{which}"
+    at = clock.of_day(event.not_before).strip() or f"{event.not_before:.3f} s"
+    return f"it is tried again in {wait:.3g} s, at {at}{which}"
+
+
+def _gave_up(event: ev.GaveUp) -> str:
+    told = "; ".join(f"{name} = {value:g}" for name, value in (event.penalty or {}).items())
+    penalty = f"; {told} is told in place of a measurement (penalty)" if told else ""
+    return f"no further attempt: the trial failed{penalty}" + (
+        "; this ends the experiment (abort)" if event.abort else ""
+    )
 
 
 def _request(event: ev.RequestTaken) -> str:
@@ -161,8 +179,7 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
     "StopRequested": _stop_requested,
     "Stopped": _stopped,
     "Interrupted": lambda event: f"attempt {event.attempt} was interrupted: {event.reason}; it will be repeated",
-    "RetryPlanned": _retry,
-    "GaveUp": lambda _: "no further attempt: the trial failed",
+    "GaveUp": _gave_up,
     "Told": lambda _: "the optimizer was told",
     "Rerun": lambda _: "a user asked for another attempt",
     "Detached": lambda event: f"the driver left; attempt {event.attempt} goes on",

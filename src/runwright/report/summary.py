@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runwright.report.best import incumbents
+from runwright.report.retries import WaitingTrial, retried, waiting
 from runwright.report.rows import trial_row
 from runwright.status import TrialStatus
 
@@ -94,6 +95,8 @@ class Summary:
         front: Trials that no other dominates (several objectives).
         failures: FAILED trials by kind, the most frequent first.
         failed_attempts: How many attempts failed in all, those that were tried again included.
+        retried: How many of them were tried again, by kind of failure, the most frequent first.
+        waiting: Trials that wait for another attempt, by the time of it.
         live: Trials whose attempt has not ended.
         notes: What was worth saying.
     """
@@ -111,14 +114,16 @@ class Summary:
     front: list[BaseTrial]
     failures: list[FailureGroup]
     failed_attempts: int
+    retried: dict[str, int]
+    waiting: list[WaitingTrial]
     live: list[LiveTrial]
     notes: list[str]
 
     @property
     def failed(self) -> bool:
-        """Whether the experiment failed: it ended because too many trials failed, or none completed and some failed."""
+        """Whether the experiment failed: it ended for a failure or for too many, or some failed and none completed."""
         none = not self.counts.get("COMPLETED") and bool(self.counts.get("FAILED"))
-        return self.stop_reason == "failure_rate" or (none and not self.live)
+        return self.stop_reason in ("failure_rate", "aborted") or (none and not self.live)
 
     def to_json(self, state: State) -> Json:
         """Return the JSON form; trials are in the export format.
@@ -142,6 +147,8 @@ class Summary:
             body["front"] = [trial_row(state, trial) for trial in self.front]
         body["failures"] = [group.to_json() for group in self.failures]
         body["failed_attempts"] = self.failed_attempts
+        body["retried"] = self.retried
+        body["waiting"] = [entry.to_json() for entry in self.waiting]
         body["live"] = [live.to_json() for live in self.live]
         body["notes"] = self.notes
         return body
@@ -170,6 +177,8 @@ def summarize(state: State, now: float | None = None) -> Summary:
         front=found.front if state.experiment is not None and len(state.experiment.objectives) > 1 else [],
         failures=_failures(state),
         failed_attempts=sum(trial.failures for trial in state.trials),
+        retried=retried(state),
+        waiting=waiting(state, now),
         live=[_live(state, trial, now) for trial in state.live_trials()],
         notes=list(state.notes),
     )
