@@ -267,6 +267,17 @@ def test_run_adopts_what_was_started_and_refuses_other_parameters(driver, happen
     assert (driver.folder / "count").read_text() == "run\n"
 
 
+def test_the_end_of_the_machine_is_a_loss_and_no_stop(driver):
+    """What sends SIGTERM to everybody must not make a trial look as if its user had given it up."""
+    runner = driver.open(sh("sleep 600"))
+    trial = driver.trial()
+    os.kill(runner.run(trial)["pid"], signal.SIGTERM)
+    assert driver.finish(runner, trial) == {0: FAILED}
+    failure = runner.fetch_result(trial).failure
+    assert failure.kind is rw.FailureKind.LOST
+    assert failure.message == "its supervisor got SIGTERM: the machine was shut down, or somebody ended it by hand"
+
+
 def test_run_metadata_finds_the_trial(driver):
     runner = driver.open(sh(ANSWER))
     trial = driver.trial(3)

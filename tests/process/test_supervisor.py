@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from runwright.process.adoption import Absent, Adopted, Vanished, restart_rule
+from runwright.process.wire import STOP
 
 HIDERS = """
 import os, signal, sys, time
@@ -180,12 +181,20 @@ def test_a_suspended_program_is_ended(bench):
     assert (record["reason"], record["code"]) == ("timeout", 5)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_to_the_supervisor_stops_the_tree(bench, number):
+@pytest.mark.parametrize(
+    ("number", "reason", "message"),
+    [
+        (STOP, "stop", None),
+        (signal.SIGTERM, "signal", "SIGTERM"),
+        (signal.SIGINT, "signal", "SIGINT"),
+        (signal.SIGHUP, "signal", "SIGHUP"),
+    ],
+)
+def test_a_signal_to_the_supervisor_ends_the_tree_and_our_own_is_told_from_others(bench, number, reason, message):
     request = bench.request("sleep 600 & wait")
     os.kill(bench.launch(request)["pid"], number)
     record = bench.record(request)
-    assert (record["reason"], record["signal"]) == ("stop", signal.SIGTERM)
+    assert (record["reason"], record["signal"], record["message"]) == (reason, signal.SIGTERM, message)
 
 
 HOLDS = """

@@ -52,9 +52,17 @@ def test_what_a_cut_trial_has_used(tmp_path):
     assert "ended before it had loaded the function: it ended with exit status 1" in result.failure.message
 
 
-def test_somebody_else_ended_the_supervisor(tmp_path):
-    result = ends(tmp_path).result(Job(0, 1, b"", 99.0), worker(), {"reason": "stop", "ended": 101.0})
-    assert result.failure.message == "somebody asked the supervisor of its worker to end it"
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ({"reason": "stop"}, "somebody else than its driver had it stopped"),
+        ({"reason": "signal", "message": "SIGTERM"}, "its supervisor got SIGTERM: the machine was shut down"),
+    ],
+)
+def test_somebody_else_ended_the_supervisor(tmp_path, record, words):
+    result = ends(tmp_path).result(Job(0, 1, b"", 99.0), worker(), {**record, "ended": 101.0})
+    assert result.failure.kind is rw.FailureKind.LOST
+    assert words in result.failure.message
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from runwright.clock import SystemClock, Waker, epoch
 from runwright.folder import CONTROL, lock_holder
 from runwright.process.linux import boot_id
 from runwright.process.record import EXIT, LOCK, STARTED, ControlFolder, read_record
+from runwright.process.wire import STOP
 
 if TYPE_CHECKING:
     from runwright.result import Json
@@ -49,7 +50,7 @@ class Supervised:
 
     def terminate(self) -> None:
         """Ask the supervisor to end its tree; one that was suspended is woken. Idempotent, does not wait."""
-        self._send(signal.SIGTERM)
+        self._send(STOP)
         self.resume()
 
     def resume(self) -> None:
@@ -60,7 +61,7 @@ class Supervised:
         """End a supervisor that does not do its duty; the kernel ends the program, the launcher the rest."""
         self._send(signal.SIGKILL)
 
-    def _send(self, number: signal.Signals) -> None:
+    def _send(self, number: int) -> None:
         if self._pidfd >= 0:
             try:
                 signal.pidfd_send_signal(self._pidfd, number)

@@ -1,4 +1,4 @@
-"""Says which limit an attempt has exceeded, in the same words for every runner that has a supervisor."""
+"""Says why a supervisor has ended an attempt, in the same words for every runner that has one."""
 
 from __future__ import annotations
 
@@ -36,6 +36,19 @@ def words_of_excess(record: Json, seconds: float) -> str:
     if record["ignored"] is None:
         return said
     return f"{said}; it did not obey SIGTERM and was killed after its grace of {_seconds(record['ignored'])}"
+
+
+def words_of_loss(record: Json) -> str:
+    """Return the sentence about an attempt that neither a limit nor its driver has ended.
+
+    Args:
+        record: The supervisor's record of an end with another reason.
+    """
+    if record["reason"] == "signal":
+        return f"its supervisor got {record['message']}: the machine was shut down, or somebody ended it by hand"
+    if record["reason"] == "stop":
+        return "somebody else than its driver had it stopped"
+    return f"its supervisor failed: {record['message']}"
 
 
 def too_much_output(measured: float, limit: float) -> str:

@@ -11,7 +11,7 @@ from runwright.errors import InvalidResultError
 from runwright.measurements import clean
 from runwright.process.adoption import Exited, Vanished
 from runwright.process.attempt import RESULT, STDERR, STDOUT
-from runwright.process.excess import KINDS, words_of_excess
+from runwright.process.excess import KINDS, words_of_excess, words_of_loss
 from runwright.process.output import NOTE
 from runwright.process.reading import Reading, TooLargeError
 from runwright.result import Failure, Result
@@ -88,7 +88,7 @@ class Judge:
             if reason == "output" and _seen(record, "stdout") > _seen(record, "stderr"):
                 log = f"{place.relative}/{STDOUT}"
             return _failed(KINDS[reason], words_of_excess(record, record["seconds"]), log, measured)
-        return _failed(FailureKind.LOST, f"its supervisor failed: {record['message']}", log, measured)
+        return _failed(FailureKind.LOST, words_of_loss(record), log, measured)
 
     def _unsuccessful(self, record: Json, place: Place, measured: Json) -> tuple[TrialStatus, Result]:
         if self.function and record["code"] is not None:

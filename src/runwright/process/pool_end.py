@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runwright.clock import epoch
 from runwright.folder import CONTROL
-from runwright.process.excess import KINDS, words_of_excess
+from runwright.process.excess import KINDS, words_of_excess, words_of_loss
 from runwright.result import Failure, Result
 from runwright.status import FailureKind
 
@@ -117,8 +117,8 @@ class Ends:
             return FailureKind.LOST, f"the worker process is gone: {words_of_end(record)}"
         if reason in KINDS:
             return KINDS[reason], words_of_excess(record, seconds)
-        if reason == "stop":
-            return FailureKind.CRASHED, "somebody asked the supervisor of its worker to end it"
+        if reason in ("stop", "signal"):
+            return FailureKind.LOST, words_of_loss(record)
         if not worker.ready:
             when = "before it had loaded the function"
         else:

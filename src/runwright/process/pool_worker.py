@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from runwright.folder import lock_holder
 from runwright.process.output import LARGEST_TAIL, shortened
 from runwright.process.record import EXIT, LOCK, read_record
+from runwright.process.wire import STOP
 from runwright.process.worker import BEGAN, BEGAN_PATH, BEGAN_RECORD, unpack
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class PoolWorker:
         """Have the supervisor end the whole tree, politely first; idempotent."""
         if self._pidfd >= 0:
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
+                signal.pidfd_send_signal(self._pidfd, STOP)
 
     def hang_up(self) -> None:
         """Tell an idle worker to leave: it sees the end of its channel, its supervisor does not yet."""

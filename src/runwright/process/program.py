@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runwright.process.linux import die_with_parent
+from runwright.process.wire import STOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ FIRST_FREE = 10
 
 
 # Those that a supervisor handles. To block all would be as right, and slow: Python lists what was blocked before.
-_HANDLED = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD})
+_HANDLED = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, STOP})
 # Those that Python, a driver that was started with nohup, or a supervisor have changed; to ask for each is slow.
 _CHANGED_SIGNALS = frozenset(
     {number for number in signal.valid_signals() if signal.getsignal(number) is not signal.SIG_DFL} | _HANDLED

@@ -24,13 +24,14 @@ from runwright.process.linux import become_subreaper, boot_id, children, set_nam
 from runwright.process.program import StartError, close_quietly, start
 from runwright.process.record import ControlFolder
 from runwright.process.streams import Streams
+from runwright.process.wire import STOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runwright.process.answers import Answers
 
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_STOP_SIGNALS = (STOP, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _RESCAN = 0.05  # seconds; between two looks at children that a kill has not ended yet
 _LONGEST_WAIT = 3600.0  # poll(2) counts milliseconds in an int: 24 days
 DEFAULT_GRACE = 2.0
@@ -68,7 +69,7 @@ class Supervisor:
         self._kill_at: float | None = None
         self._killing = False
         self._leftovers: set[int] = set()
-        self._stop_asked = False
+        self._heard: set[int] = set()
         self._excess: Excess | None = None
         self._asked: float | None = None
         self._ignored = False
@@ -140,8 +141,8 @@ class Supervisor:
         for number in _STOP_SIGNALS:
             signal.signal(number, self._on_stop)
 
-    def _on_stop(self, *_: object) -> None:
-        self._stop_asked = True  # the wake-up pipe ends the poll
+    def _on_stop(self, number: int, _: object) -> None:
+        self._heard.add(number)  # the wake-up pipe ends the poll
 
     def _started_record(self) -> dict[str, Any]:
         limits = {name: self._request.get(name) for name in ("timeout", "memory", "output", "log")}
@@ -225,9 +226,9 @@ class Supervisor:
         """End the program where it must end; press on where it does not obey."""
         now = monotonic()
         if self._reason is None and not self._killing:
-            self._excess = None if self._stop_asked else self._limits.exceeded(now)
-            if self._stop_asked:
-                self._end("stop")
+            self._excess = None if self._heard else self._limits.exceeded(now)
+            if self._heard:
+                self._end("stop" if STOP in self._heard else "signal")
             elif self._excess is not None:
                 self._end(self._excess.reason, at_once=self._excess.at_once)
         elif not self._killing and self._limits.overflows(now):
@@ -295,6 +296,8 @@ class Supervisor:
         if self._wait_status is not None:
             status = os.waitstatus_to_exitcode(self._wait_status)
             code, signalled = (status, None) if status >= 0 else (None, -status)
+        if self._reason == "signal":
+            trouble = " and ".join(signal.Signals(number).name for number in sorted(self._heard - {STOP}))
         return {
             "code": code,
             "signal": signalled,
