@@ -159,7 +159,7 @@ class FailureKind(Enum):
     OUTPUT_LIMIT = "output_limit"
     """It gave back more output than the limit allows."""
     LOST = "lost"
-    """Nobody can say how it ended: whatever watched it is gone without a record."""
+    """Whatever watched it was ended: it left no record, or says that the machine was shut down."""
     SUBMIT_ERROR = "submit_error"
     """It could not be started."""
     INVALID_RESULT = "invalid_result"

@@ -284,6 +284,8 @@ class Bench:
             record = self._record()
             if record is not None:
                 self.outcome.phase = gone - record["ended"]
+            if "outside" in self.case.way:
+                self._stop()  # of another attempt
         else:
             patience = _PATIENCE_UNPROMISED if self.case.way == "all_killed" else PATIENCE
             self._until(lambda: not self._tree(), "the end of the tree", patience)
