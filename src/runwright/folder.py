@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from runwright.errors import DirectoryInUseError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 JOURNAL = "journal.sqlite"
@@ -43,6 +43,18 @@ def trial_folder(directory: Path, trial: int, attempt: int) -> Path:
 def control_folder(directory: Path, trial: int, attempt: int) -> Path:
     """Return the folder in which an attempt's supervisor keeps its records."""
     return directory / CONTROL / f"{trial}.{attempt}"
+
+
+def attempts(directory: Path) -> Iterator[tuple[int, int]]:
+    """Return trial and attempt of each control folder of a run directory, in no order."""
+    try:
+        names = os.listdir(directory / CONTROL)  # noqa: PTH208  (there may be very many)
+    except FileNotFoundError:
+        return
+    for name in names:
+        trial, dot, attempt = name.partition(".")
+        if dot and trial.isdecimal() and attempt.isdecimal():
+            yield int(trial), int(attempt)
 
 
 def check_writable(directory: Path) -> None:

@@ -31,9 +31,10 @@ PROGRAM = """
 echo "begin $RUNWRIGHT_TRIAL $RUNWRIGHT_ATTEMPT" >> "$2"
 sleep {sleep}
 echo "a line of the log"
-echo "{{{{\\"y\\": $1}}}}" > "$RUNWRIGHT_RESULT" || exit 3
+echo "{{{{\\"y\\": $1}}}}" > "$RUNWRIGHT_RESULT" && what=end || what=failed
 {at_end}
-echo "end $RUNWRIGHT_TRIAL $RUNWRIGHT_ATTEMPT" >> "$2"
+echo "$what $RUNWRIGHT_TRIAL $RUNWRIGHT_ATTEMPT" >> "$2"
+test $what = end
 """
 FILE = """
 name: disk
@@ -202,7 +203,7 @@ class Bench:
         live: dict[str, str] = {}
         for line in self.evaluations.read_text().splitlines():
             what, trial, attempt = line.split()
-            if what == "end":
+            if what != "begin":
                 live.pop(trial, None)
                 continue
             begun[f"{trial}.{attempt}"] += 1

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.torture.figures import Scale
 
 MAIN, WAL, SHM = "journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"
-HEADER = 32
+HEADER, FRAME = 32, 24 + 4096
 WRITE = """
 import os, shutil, sys
 from runwright import events as ev
@@ -129,6 +129,10 @@ def cut(files: Files, folder: Path, name: str) -> str | None:
     elif how == "counted":
         files.put(folder, wal, files.shm[-1])
         expected = {len(files.ends) if at == len(files.wal) else "refused"}
+    elif how == "hole":  # a power cut that took one frame, but not those after it
+        begin = HEADER + at * FRAME
+        files.put(folder, files.wal[:begin] + bytes(FRAME) + files.wal[begin + FRAME :], None)
+        expected = {"refused", files.whole(begin)}
     elif how == "torn":
         files.put(folder, wal, files.shm[-2])
         expected = {files.whole(at)}
@@ -178,6 +182,8 @@ def _names(files: Files, scale: Scale) -> Iterable[str]:
         yield f"counted {at}"
         if at >= last:
             yield f"torn {at}"
+    for at in range((size - HEADER) // FRAME):
+        yield f"hole {at}"
     for at in range(0, len(files.closed), step):
         yield f"main {at}"
     for at in random.Random(scale.seed).sample(range(size), 2000 if scale.full else 60):

@@ -1,6 +1,6 @@
 """Drivers by the dozen: imports the command line once and forks for each; python -m tests.torture.disk_driver
 
-Reads a job a line, ``{"arguments": [...], "output": path, "obeys": true or absent}``, runs ``runwright`` with the
+Reads a job a line, ``{"arguments": [...], "output": path, "obeys": true, "jumps": seconds}``, runs ``runwright`` with the
 arguments in a fork, and answers ``{"pid": ...}`` when it has begun and ``{"status": ...}`` when it has ended.
 """
 
@@ -9,9 +9,11 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import random
 import select
 import signal
 import sys
+import time
 import traceback
 from importlib import import_module
 from typing import Any, NoReturn
@@ -70,6 +72,12 @@ def obey_permissions() -> None:
         raise OSError(ctypes.get_errno(), "root's rights cannot be given up")
 
 
+def jump(seconds: float) -> None:
+    """Have the clock of the day be off by up to so many seconds, by another number at each look."""
+    real, dice = time.time, random.Random(os.getpid())
+    time.time = lambda: real() + dice.uniform(-seconds, seconds)  # what `runwright.clock` looks at
+
+
 def be_driver(job: dict[str, Any]) -> NoReturn:
     """Be the driver of a job."""
     status: object = 70
@@ -79,6 +87,8 @@ def be_driver(job: dict[str, Any]) -> NoReturn:
             os.dup2(out, fd)
         if job.get("obeys"):
             obey_permissions()
+        if job.get("jumps"):
+            jump(job["jumps"])
         announce_driver()
         from runwright.cli import main as runwright
 

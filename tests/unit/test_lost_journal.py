@@ -36,3 +36,19 @@ def test_a_directory_without_trials_may_begin(tmp_path):
     (tmp_path / "trials").mkdir()
     with scheduler(tmp_path, MemoryJournal()) as begun:
         assert len(begun.run(trials=2)) == 2
+
+
+def lost(directory, noted):
+    with scheduler(directory) as opened:
+        opened.run(trials=3)
+        return [event.message for event in opened._session.journal.read() if event.kind == "Noted"][noted:]
+
+
+def test_it_is_said_when_there_are_attempts_of_which_the_journal_does_not_know(tmp_path):
+    """A folder is made only after its attempt was committed: the commit has gone."""
+    assert lost(tmp_path, 0) == []
+    for name in ("0.1", "1.2", "3.1", "10.1", "strange", "4.1.x"):
+        (tmp_path / "control" / name).mkdir(parents=True)
+    [said] = lost(tmp_path, 0)
+    assert "the journal has lost its last events, as in a power cut" in said
+    assert "it does not know of attempt 2 of trial 1, attempt 1 of trial 3, attempt 1 of trial 10; each" in said
