@@ -52,3 +52,17 @@ def test_units_of_durations(word):
 @pytest.mark.parametrize("word", re.findall(r"`(\w+)`", PAGE.split("- **Sizes**:")[1].split("; a number")[0]))
 def test_units_of_sizes(word):
     assert units.size(f"1 {word}") in [base**power for base in (1000, 1024) for power in range(5)]
+
+
+def test_every_kind_of_failure_and_every_part_of_a_rule_is_described():
+    told = PAGE.split("### `on_failure`")[1].split("\n### ")[0]
+    for key in (*models.OnFailurePart.model_fields, *models.RulePart.model_fields):
+        assert re.search(rf"`{key}[`:]|`\w+: .*{key}", told), key
+
+
+@pytest.mark.parametrize("rules", re.findall(r"```yaml\n(on_failure:.*?)```", PAGE, re.DOTALL))
+def test_the_examples_of_rules_load(tmp_path, rules):
+    path = tmp_path / "branin.yaml"
+    example = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[1]
+    path.write_text(re.sub(r"on_failure:.*\n", "", example) + rules)
+    assert load(path, check=False).policy().on_failure.other.retry in (1, 2)

@@ -9,12 +9,15 @@ import pytest
 
 from runwright import Choice, Float, Int
 from runwright.config import RunnerRequest, SettingError, load, runners
+from runwright.config.models import OnFailurePart, RulePart
 from runwright.errors import ExperimentFileError
+from runwright.loop.on_failure import OnFailure, Rule
 from runwright.loop.policy import Policy
 from runwright.loop.scheduler import Scheduler
 from runwright.optimizers import RandomOptimizer
 from runwright.runner import Limits
 from runwright.runners import LocalMetadataRunner, PoolRunner, ProcessRunner, SimulatedBackendRunner
+from runwright.status import FailureKind as Kind
 
 FUNCTION = '{function: "config_model:f"}'
 SMALL = f"""\
@@ -87,7 +90,13 @@ def test_everything_that_may_stand_in_a_file(write, tmp_path):
     assert experiment.objectives == {"y": "minimize", "z": "maximize"}
     limits = Limits(timeout=5400.0, memory=500_000_000, output=2**20, grace=0.0)
     assert setup.policy() == Policy(
-        trials=50, parallel=4, on_failure="retry 2", failure_rate=0.5, failure_rate_after=10, seconds=172800.0, limits=limits
+        trials=50,
+        parallel=4,
+        on_failure=OnFailure(Rule(2)),
+        failure_rate=0.5,
+        failure_rate_after=10,
+        seconds=172800.0,
+        limits=limits,
     )
     assert setup.runner() == ProcessRunner(
         ["./sim.sh", "--f", "{f}", "5", "1e3", "yes", "{{literal}}", "--here={here}"],
@@ -286,3 +295,41 @@ def test_what_can_be_wrong_with_it(write, plug_in, found, settings, sentence):
 def test_an_enqueued_point_may_leave_out_what_has_a_default(write):
     text = with_runner("{type: local}", more="enqueue: [{x: 0.25}, {}]\n").replace("[0, 1]", "[0, 1], default: 0.5")
     assert load(write(text)).enqueue == [{"x": 0.25}, {"x": 0.5}]
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("", OnFailure()),
+        ("on_failure: fail", OnFailure()),
+        ("on_failure: retry 2 then penalty 1e3", OnFailure(Rule(2, penalty=1000.0))),
+        ("on_failure: {crashed: fail, lost: retry 5}", OnFailure(named={Kind.CRASHED: Rule(), Kind.LOST: Rule(5)})),
+        (
+            "on_failure: {submit_error: {retry: 3, backoff: 10 s, longest: 1 h, then: abort}, other: penalty 7}",
+            OnFailure(Rule(penalty=7.0), {Kind.SUBMIT_ERROR: Rule(3, "abort", backoff=10.0, longest=3600.0)}),
+        ),
+        (
+            "on_failure: {timeout: {retry: 1, backoff: 0, penalty: {y: 5}}, memoryout: {then: penalty 9}, lost: {}}",
+            OnFailure(
+                named={
+                    Kind.TIMEOUT: Rule(1, penalty={"y": 5.0}, backoff=0.0),
+                    Kind.MEMORYOUT: Rule(penalty=9.0),
+                    Kind.LOST: Rule(),
+                }
+            ),
+        ),
+    ],
+)
+def test_rules_of_what_follows_a_failure(write, text, rules):
+    assert load(write(f"{SMALL}{text}\n")).policy().on_failure == rules
+
+
+def test_every_kind_of_failure_may_be_named():
+    assert set(OnFailurePart.model_fields) == {*(kind.value for kind in Kind), "other"}
+    assert set(RulePart.model_fields) == set(Rule.__slots__)
+
+
+def test_what_follows_a_failure_may_change_between_two_drivers(write):
+    """It is a policy, and no part of what a run was started with."""
+    one = load(write(f"{SMALL}on_failure: retry 1\n")).definition()
+    assert load(write(f"{SMALL}on_failure: penalty 3\n")).definition() == one

@@ -228,6 +228,35 @@ def test_the_result_of_a_trial_that_was_tried_again_counts(name):
     assert states(optimizer) == ["FAIL", "COMPLETE", "COMPLETE"]
 
 
+def penalised(trial, parameters, **penalty):
+    return Observation(trial, parameters, TrialStatus.FAILED, penalty=penalty)
+
+
+def test_a_penalty_is_a_measurement_to_optuna():
+    optimizer = ready("random")
+    optimizer.tell(penalised(0, optimizer.ask(0).parameters, y=1000.0))
+    assert states(optimizer) == ["COMPLETE"]
+    assert optimizer._study.trials[0].values == [1000.0]
+
+
+def test_a_penalty_is_entered_once_and_a_later_result_beside_it():
+    """Optuna takes back nothing that it was told."""
+    optimizer = ready("random")
+    point = optimizer.ask(0).parameters
+    for told in (ended(0, point, TrialStatus.FAILED), penalised(0, point, y=5.0), penalised(0, point, y=5.0)):
+        optimizer.tell(told)
+    assert states(optimizer) == ["FAIL", "COMPLETE"]
+    optimizer.tell(ended(0, point, TrialStatus.FAILED))
+    optimizer.tell(done(0, point, y=1.0))
+    assert [trial.values for trial in optimizer._study.trials] == [None, [5.0], [1.0]]
+
+
+def test_a_penalty_must_name_the_objective():
+    optimizer = ready("random")
+    with pytest.raises(ContractError, match=r"^trial 0 was told as penalised without the objective 'y'$"):
+        optimizer.tell(penalised(0, optimizer.ask(0).parameters, z=1.0))
+
+
 def test_broken_calls_are_named():
     optimizer = ready()
     point = optimizer.ask(3).parameters

@@ -2,7 +2,7 @@
 
 A rule is one of ``fail``, ``abort``, ``penalty 1000``, ``retry 2`` and ``retry 2 then penalty 1000``. A rule alone is
 for every kind of failure; a mapping has a rule for each kind that it names, and under ``other`` one for the rest. Why
-it is so: ``docs/decisions/0011-on-failure.md``.
+it is so: ``docs/decisions/0012-on-failure.md``.
 """
 
 from __future__ import annotations
