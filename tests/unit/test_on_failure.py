@@ -27,7 +27,7 @@ WAITS = {"retry": 3, "backoff": 10.0, "longest": 100.0}
         ("retry 2 then penalty 5", Rule(2, penalty=5.0), "retry 2 then penalty 5"),
         ({}, Rule(), "fail"),
         ({"retry": 2}, Rule(2), "retry 2"),
-        (WAITS, Rule(3, backoff=10.0, longest=100.0), "retry 3 after 10 s, doubling"),
+        (WAITS, Rule(3, backoff=10.0, longest=100.0), "retry 3 (after 10 s, doubling)"),
         ({"retry": 1, "then": "penalty 5"}, Rule(1, penalty=5.0), "retry 1 then penalty 5"),
         ({"penalty": {"y": 1, "z": -2.5}}, Rule(penalty={"y": 1, "z": -2.5}), "penalty y = 1, z = -2.5"),
         (Rule(7), Rule(7), "retry 7"),
@@ -106,15 +106,15 @@ def test_the_same_rules_in_several_forms():
 
 def test_the_implied_rules_are_told():
     assert [(name, str(rule)) for name, rule in OnFailure().told()] == [
-        ("lost", "retry 3 after 1 s, doubling"),
-        ("submit_error", "retry 3 after 1 s, doubling"),
+        ("lost", "retry 3 (after 1 s, doubling)"),
+        ("submit_error", "retry 3 (after 1 s, doubling)"),
         ("other", "fail"),
     ]
     rules = OnFailure.of({"lost": "abort", "timeout": "penalty 5", "other": "retry 9 then abort"})
     assert [(name, str(rule)) for name, rule in rules.told()] == [
         ("timeout", "penalty 5"),
         ("lost", "abort"),
-        ("submit_error", "retry 9 after 1 s, doubling then abort"),
+        ("submit_error", "retry 9 (after 1 s, doubling) then abort"),
         ("other", "retry 9 then abort"),
     ]
 

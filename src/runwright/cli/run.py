@@ -164,7 +164,7 @@ class _Run:
         say_summary(summary, self.directory, heading=self._heading(scheduler, summary, new))
         place = shown(self.directory)
         finished = status == DONE
-        failed = summary.failures[0].trial if summary.failures else None
+        failed = next(iter(state.aborting), summary.failures[0].trial if summary.failures else None)
         example = failed if failed is not None else summary.best[0].index if summary.best else None
         say_next(
             ("results", place),

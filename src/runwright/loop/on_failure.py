@@ -163,7 +163,7 @@ class Rule:
             end = f"penalty {self.penalty:g}"
         if not self.retry:
             return end
-        waits = f" after {self.backoff:g} s, doubling" if self.backoff else ""
+        waits = f" (after {self.backoff:g} s, doubling)" if self.backoff else ""
         return f"retry {self.retry}{waits}" + ("" if end == "fail" else f" then {end}")
 
 
