@@ -105,7 +105,7 @@ def opened(folder: Path) -> int | str:
             return "refused, but changed"
         return "refused" if "\n" not in str(error) else "more than a sentence"
     count, rest = divmod(len(events), EVENTS)
-    right = all(event.trial == number // EVENTS for number, event in enumerate(events))  # type: ignore[union-attr]
+    right = all(event.trial == number // EVENTS for number, event in enumerate(events))
     return count if right and not rest else "it reads as something else"
 
 

@@ -1,7 +1,7 @@
 """Drivers by the dozen: imports the command line once and forks for each; python -m tests.torture.disk_driver
 
-Reads a job a line, ``{"arguments": [...], "output": path, "obeys": true, "jumps": seconds}``, runs ``runwright`` with the
-arguments in a fork, and answers ``{"pid": ...}`` when it has begun and ``{"status": ...}`` when it has ended.
+Reads a job a line, ``{"arguments": [...], "output": path, "obeys": true, "jumps": seconds}``, runs ``runwright`` in a
+fork, and answers ``{"pid": ...}`` when it has begun and ``{"status": ...}`` when it has ended.
 """
 
 from __future__ import annotations

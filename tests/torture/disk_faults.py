@@ -1,9 +1,9 @@
 """ENOSPC and EIO at the n-th passage, for every n until none is left, in driver, launcher and supervisors.
 
 Done by the preloaded shim (`disk_shim.c`), which also reaches SQLite's own writes. Each case runs ``runwright run``
-with one fault, then once more without: what was committed stays, what was not has no effects, nothing runs twice, and in the
-end every trial has the result that it must have. Without a compiler the section says so; the unit tests of the journal
-fill a disk without one, and `disk_full` does with a mount.
+with one fault, then once more without: what was committed stays, what was not has no effects, nothing runs twice, and
+in the end every trial has the result that it must have. Without a compiler the section says so; the unit tests of the
+journal fill a disk without one, and `disk_full` does with a mount.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TRIALS = 3
 KINDS = [(error, stays) for error in ("ENOSPC", "EIO") for stays in (False, True)]
 LAST = 400  # there are some 90
-STRIDES = {Role.DRIVER: 7, Role.SUPERVISOR: 6}  # of the short form
+STRIDES = {Role.DRIVER: 17, Role.SUPERVISOR: 11}  # of the short form
 AT_ONCE = 2
 USAGE = 2
 

@@ -1,8 +1,8 @@
 """A file system that is really full: a tmpfs in a mount namespace of our own, which ends with its process.
 
 Needs the right to mount (root, or user namespaces); else it says why it was skipped, and the shim's ENOSPC is the
-witness. The file system has room for exactly k more pages, for every k until a whole run fits; and a program fills it to
-the last byte before it ends, with and without a driver, so that its end is recorded on a full disk.
+witness. The file system has room for exactly k more pages, for every k until a whole run fits; and a program fills it
+to the last byte before it ends, with and without a driver, so that its end is recorded on a full disk.
 """
 
 from __future__ import annotations
@@ -147,7 +147,8 @@ def fill(path: Path) -> None:
             while file.write(bytes(PAGE)) == PAGE:
                 pass
         except OSError as error:
-            assert error.errno == errno.ENOSPC, error
+            if error.errno != errno.ENOSPC:
+                raise
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

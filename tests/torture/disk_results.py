@@ -76,7 +76,7 @@ def mischief(bench: Bench, *, driven: bool) -> list[str]:
     write(bench)
     if not driven:
         pid = bench.drivers.begin("run", bench.file, "--dir", bench.run_directory, "--quiet", obeys=True)
-        until(lambda: (bench.run_directory / CONTROL / "3.1" / STARTED).exists(), "the start of four trials")
+        until((bench.run_directory / CONTROL / "3.1" / STARTED).exists, "the start of four trials")
         os.kill(pid, signal.SIGKILL)
         bench.drivers.end()
     found = bench.run("--quiet", obeys=True).trouble((0,))

@@ -10,10 +10,11 @@ from runwright import events as ev
 from runwright import mailbox
 from runwright.clock import SystemClock, VirtualClock, Waker, monotonic
 from runwright.errors import ExperimentChangedError, UsageError
-from runwright.folder import JOURNAL, TRIALS, DirectoryLock, attempts, check_writable
+from runwright.folder import JOURNAL, TRIALS, DirectoryLock, check_writable
 from runwright.journal import MemoryJournal, SqliteJournal
 from runwright.loop import history
 from runwright.loop.engine import Engine
+from runwright.loop.lost import note_lost
 from runwright.loop.recorder import Recorder
 from runwright.loop.requests import Requests
 from runwright.runner import RunContext
@@ -189,25 +190,9 @@ class Session:
     def begin(self) -> None:
         """Record that a driver works from now on."""
         self.recorder.record(ev.DriverStarted(self.clock.now(), self.clock.epoch(), self.engine.policy.to_json()))
-        self._say_what_was_lost()
+        if self._directory is not None:
+            note_lost(self.recorder, self._directory)
         self._next_look = 0.0
-
-    def _say_what_was_lost(self) -> None:
-        """Note attempts of which the journal does not know: a folder is made only after the commit that announces it."""
-        if self._directory is None:
-            return
-        trials = self.state.trials
-        lost = sorted(
-            (trial, attempt)
-            for trial, attempt in attempts(self._directory)
-            if trial >= len(trials) or attempt > trials[trial].attempt
-        )
-        if lost:
-            self.recorder.note(
-                "the journal has lost its last events, as in a power cut: it does not know of "
-                f"{', '.join(f'attempt {attempt} of trial {trial}' for trial, attempt in lost[:_SHOWN])}"
-                f"{f' and {len(lost) - _SHOWN} more' if len(lost) > _SHOWN else ''}; each is taken in when it is due"
-            )
 
     def read_requests(self) -> None:
         """Take in what other processes ask for, where one of them may have asked."""
