@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from runwright.abstract_runner import AbstractRunner
-from runwright.errors import StoppedError, UsageError
+from runwright.errors import UsageError
 from runwright.experiment import OpenExperiment
-from runwright.loop import decide
 from runwright.loop.claims import Claim, Claims, own_info
-from runwright.loop.collector import Collector
-from runwright.loop.fit import check_limits, check_penalties, check_policy_of_queue, check_required_arguments
+from runwright.loop.fit import check_required_arguments
 from runwright.loop.policy import Policy
-from runwright.loop.session import Session
+from runwright.loop.submissions import Submissions
 from runwright.loop.translation import trial_value
 from runwright.status import StopCause
 from runwright.submission import StatusType, TrialInfo, TrialValue, content_key, spread_crash_cost
@@ -33,6 +30,7 @@ if TYPE_CHECKING:
     from runwright.runner import Limits, Runner
     from runwright.state import State
     from runwright.submission import Cost
+    from runwright.trial import BaseTrial
 
 
 class TrialQueue(AbstractRunner):
@@ -90,16 +88,19 @@ class TrialQueue(AbstractRunner):
         changes: dict[str, Any] = {"parallel": parallel, "on_failure": on_failure, "limits": limits}
         changes = {name: value for name, value in changes.items() if value is not None}
         policy = replace(policy or Policy(), **changes)
-        check_policy_of_queue(policy)
-        check_limits(runner, policy)
-        check_penalties(experiment, policy)
         check_required_arguments(runner, self._required_arguments)
         self.runner = runner
-        self._collector = Collector()
-        self._closed = False
-        self._session = Session(
-            experiment, self._collector, runner, policy, directory=directory, clock=clock, journal=journal, sync=sync
+        self._submissions = Submissions(
+            runner,
+            experiment,
+            policy,
+            directory=directory,
+            clock=clock,
+            journal=journal,
+            sync=sync,
+            on_others=self._record,
         )
+        self._session = self._submissions.session
         try:
             self._begin()
         except BaseException:
@@ -111,14 +112,11 @@ class TrialQueue(AbstractRunner):
         return OpenExperiment("queue", dict.fromkeys(objectives, "minimize"))
 
     def _begin(self) -> None:
-        session, engine = self._session, self._session.engine
-        engine.asking = False
-        if engine.room() == decide.UNLIMITED:
+        if self._submissions.unlimited:
             name = type(self.runner).__name__
             raise UsageError(f"nothing limits how many trials {name} runs at once: say it with parallel=...")
-        self._claims = Claims(session.state.trials)
-        session.begin()
-        self._read_requests()
+        self._claims = Claims(())
+        self._submissions.begin()
 
     @property
     def experiment(self) -> Experiment:
@@ -195,7 +193,7 @@ class TrialQueue(AbstractRunner):
     def _accept(self, info: TrialInfo, into: Collected) -> int:
         """Take up a trial on record or add one, and start it; return its index."""
         own = own_info(info)
-        self._check_open()
+        self._submissions.check_open()
         point = self.experiment.validate(own.parameters)
         key = content_key(point, own.instance, own.seed, own.budget)
         index = self._claims.on_record(key)
@@ -203,7 +201,7 @@ class TrialQueue(AbstractRunner):
             engine = self._session.engine
             while engine.room() == 0:
                 self._look(wait=True)
-            (index,) = engine.add([point], "submitted", instance=own.instance, budget=own.budget, seed=own.seed)
+            index = self._submissions.add([point], instance=own.instance, budget=own.budget, seed=own.seed)
         self._claims.claim(index, Claim(info, key, into))
         if self.state.trials[index].status.is_terminal and index not in self.state.untold:
             self._deliver(index)
@@ -289,17 +287,7 @@ class TrialQueue(AbstractRunner):
         Trials that survive this process go on and are followed by the next queue of the directory; the others end, and
         are repeated by it.
         """
-        if self._closed:
-            return
-        self._closed = True
-        session = self._session
-        try:
-            if self.runner.traits.survives_driver:
-                with suppress(Exception):  # after an error nothing more can be recorded; it was shown
-                    session.engine.detach()
-            session.save_facts()
-        finally:
-            session.close()
+        self._submissions.close()
 
     def __enter__(self) -> Self:
         return self
@@ -309,63 +297,24 @@ class TrialQueue(AbstractRunner):
 
     # Turn the engine.
 
-    def _check_open(self) -> None:
-        """Refuse to go on after the end.
-
-        Raises:
-            UsageError: The queue was closed.
-            StoppedError: A user has stopped the experiment.
-        """
-        if self._closed:
-            raise UsageError("this queue is closed; open another one on the same directory")
-        if self.state.stop_reason is not None:
-            raise StoppedError(f"{self.state.stop_message}; another queue on the same directory goes on from there")
-
     def _look(self, *, wait: bool = False, until: float | None = None, hand_out: bool = True) -> None:
         """Take in news, waiting for them or not, and act on them."""
-        self._check_open()
-        session = self._session
-        try:
-            session.wait(until if wait else session.clock.now())
-        except BaseException:
-            session.save_facts()
-            raise
-        self._turn(hand_out=hand_out)
+        self._hand_out(self._submissions.look(wait=wait, until=until), hand_out=hand_out)
 
     def _turn(self, *, hand_out: bool = True) -> None:
         """Turn the engine once, and hand out the results that are durable by then; or leave that to a later turn."""
-        session = self._session
-        try:
-            self._read_requests()
-            asked = session.stop_asked()
-            if asked:
-                self._end_all()
-            session.turn()
-        except BaseException:
-            session.save_facts()
-            raise
+        self._hand_out(self._submissions.turn(), hand_out=hand_out)
+
+    def _hand_out(self, stopped: bool, *, hand_out: bool) -> None:
         if hand_out:
-            for index in self._collector.take():
+            for index in self._submissions.take_ended():
                 self._deliver(index)
-        if asked:
-            self._check_open()
+        if stopped:
+            self._submissions.check_open()
 
-    def _read_requests(self) -> None:
-        """Take in what other processes ask for; the points of users are there to be claimed."""
-        known = len(self.state.trials)
-        self._session.read_requests()
-        self._claims.record(self.state.trials[known:])
-
-    def _end_all(self) -> None:
-        """End what runs, to be repeated by the next queue; what can neither be stopped nor dies with us goes on."""
-        session, traits = self._session, self.runner.traits
-        if traits.survives_driver and not traits.stops:
-            session.engine.detach()
-            return
-        session.engine.interrupt(self.state.stop_message)
-        while self.state.live:
-            session.turn()
-            session.wait()
+    def _record(self, trials: Sequence[BaseTrial]) -> None:
+        """Learn of trials that are there to be claimed: of earlier lives, and of users."""
+        self._claims.record(trials)
 
     def _deliver(self, index: int) -> None:
         """Hand out the result of a trial that has ended; nobody waits for what this queue was not given."""
