@@ -114,6 +114,9 @@ def hidden_child() -> int:
     if pid == 0:
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)  # whoever waits for the end of the parent's output must not wait for ours
         time.sleep(CHILD_SECONDS)
         os._exit(0)
     return pid

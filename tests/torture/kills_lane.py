@@ -54,7 +54,8 @@ class Lane:
         for name in ("run", "evidence"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self._words = folder / "drivers.log"
-        self._happenings = Happenings([folder / "run", folder / "evidence"])
+        # Of a peer's files only its evaluations' evidence says that something of interest goes on.
+        self._happenings = Happenings([folder / "evidence"] if case.peer else [folder / "run", folder / "evidence"])
 
     def run(self) -> Done:
         """Start drivers and kill until one comes to its end; then see what is left."""
@@ -107,10 +108,10 @@ class Lane:
     def _await_moment(self, *, fresh: bool) -> None:
         draw = self._random
         usual = 1.2 if self._case.peer else START_SECONDS.get(self._case.kind, 0.45)
-        if fresh and draw.random() < 0.25:
+        if fresh and draw.random() < (0.1 if self._case.peer else 0.25):
             self._watch(draw.uniform(0.0, usual))
             return
-        most = 400 if self._case.kind == "simulated" else 25
+        most = {"simulated": 400, "long": 8}.get(self._case.kind, 12 if self._case.peer else 25)
         needed = 1 + int(most * draw.random() ** 2)
         until = monotonic() + (usual if fresh else 0.0) + IDLE_PATIENCE
         while needed > 0 and self._status is None and monotonic() < until:
