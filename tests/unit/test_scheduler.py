@@ -136,10 +136,22 @@ def test_none_while_a_retry_waits_is_not_the_end():
     assert statuses(driver) == ["COMPLETED", "COMPLETED"]
 
 
-def test_it_ends_when_its_time_is_used_up_and_running_trials_finish():
-    driver = run(FakeRunner(World(seconds=4.0)), 99, policy=Policy(seconds=6.0, parallel=1))
+def test_it_ends_when_its_time_is_used_up_and_what_runs_is_repeated_once_there_is_more():
+    journal, world = MemoryJournal(), World(seconds=4.0)
+    driver = run(FakeRunner(world), 99, policy=Policy(seconds=6.0, parallel=1), journal=journal)
     assert driver.state.stop_message == "its time of 6 s is used up"
     assert one(driver, "ExperimentEnded").time == 6.0
+    assert [event.time for event in events(driver) if event.kind == "Finished"] == [4.0]
+    assert one(driver, "Interrupted").time == driver.state.last_time == 6.0
+    assert one(driver, "Interrupted").reason == "its time of 6 s is used up"
+    driver = run(FakeRunner(world), 99, policy=Policy(trials=2, seconds=20.0, parallel=1), journal=journal)
+    assert statuses(driver) == ["COMPLETED"] * 2
+    assert [event.time for event in events(driver) if event.kind == "Finished"] == [4.0, 10.0]
+
+
+def test_a_runner_that_cannot_stop_trials_lets_them_finish_when_the_time_is_used_up():
+    runner = FakeRunner(World(seconds=4.0), stops=False)
+    driver = run(runner, 99, policy=Policy(seconds=6.0, parallel=1))
     assert [event.time for event in events(driver) if event.kind == "Finished"] == [4.0, 8.0]
 
 

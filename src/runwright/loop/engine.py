@@ -16,7 +16,7 @@ from runwright.loop.history import observation
 from runwright.loop.observer import Observer
 from runwright.loop.patience import pause
 from runwright.optimizer import Exhausted, Suggestion
-from runwright.status import StopCause, TrialStatus
+from runwright.status import StopCause, StopReason, TrialStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -92,6 +92,8 @@ class Engine:
             end = decide.ending(self.state, self.policy, now, exhausted=self.exhausted, staying=self.staying)
             if end is not None:
                 recorder.record(end)
+                if end.reason is StopReason.TIME and self._runner.traits.stops:
+                    self.interrupt(end.message)  # repeated where the experiment is given more time
         if self._effects.again:
             self._send_again()
         deployments = self._propose(now)
