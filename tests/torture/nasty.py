@@ -157,7 +157,7 @@ def swift_hoppers_in_sessions() -> None:
 def _hop(forked: Callable[[], int], land: Callable[[], object]) -> None:
     for number in _POLITE:
         signal.signal(number, signal.SIG_IGN)
-    until = time.monotonic() + 60  # of what survives a bench that was killed itself
+    until = time.monotonic() + 20  # of what survives a bench that was killed itself
     while time.monotonic() < until:
         if forked() > 0:
             os._exit(0)
@@ -225,7 +225,7 @@ def pair() -> None:
     """Two that bring each other back to life: each sees the end of the other at a pipe."""
     for number in _POLITE:
         signal.signal(number, signal.SIG_IGN)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 20
     while time.monotonic() < until:
         mine, its = os.pipe()
         other, ours = os.pipe()
@@ -308,14 +308,14 @@ def traced() -> None:
 
 
 def swarm() -> None:
-    """Hop as fast as a program in C does, in twenty places at once."""
-    _swift("hop", 20)
+    """Hop as fast as a program in C does, in eight places at once."""
+    _swift("hop", 8)
 
 
 def flood() -> None:
     """Multiply as fast as a program in C does, up to a number: whoever is killed makes room for another."""
     if os.geteuid() == 0:
-        _swift("flood", 150)
+        _swift("flood", 100, 1000)
     bush()
 
 

@@ -1,7 +1,9 @@
 /* Processes faster than an interpreter makes them.
  *
  * swift hop N    N processes that live in a new one every moment, each time in a session of its own
- * swift flood N  a process that multiplies up to N, whoever is killed making room; as another user, so for root alone
+ * swift flood N [MICROSECONDS]
+ *                a process that multiplies up to N, whoever is killed making room, each trying so often; as another
+ *                user, so for root alone
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -13,8 +15,8 @@
 
 int main(int count, char **words) {
     if (count < 3) return 2;
-    int number = atoi(words[2]);
-    time_t until = time(NULL) + 20; /* of what survives a bench that was killed itself */
+    int number = atoi(words[2]), pause = count > 3 ? atoi(words[3]) : 100;
+    time_t until = time(NULL) + 10; /* of what survives a bench that was killed itself */
     signal(SIGTERM, SIG_IGN);
     if (strcmp(words[1], "flood") == 0) {
         struct rlimit most = {number, number};
@@ -24,7 +26,7 @@ int main(int count, char **words) {
         while (time(NULL) < until) {
             setsid();
             fork();
-            usleep(100);
+            usleep(pause);
         }
         return 0;
     }

@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any
 import runwright as rw
 from runwright import mailbox
 from runwright.optimizers import RandomOptimizer
-from runwright.process.linux import become_subreaper
+from runwright.process.felling import fell
+from runwright.process.linux import become_subreaper, children
 from runwright.process.record import EXIT, read_record
 from runwright.runner import Limits
 from runwright.runners import PoolRunner, ProcessRunner
@@ -129,7 +130,8 @@ class Bench:
         try:
             self._start_driver()
             self._until(lambda: self._pids("rw-supervisor"), "a supervisor to grow")
-            self._supervisor = os.pidfd_open(self._pid("rw-supervisor"))
+            with contextlib.suppress(ProcessLookupError):  # the program has ended, and its supervisor with it
+                self._supervisor = os.pidfd_open(self._pid("rw-supervisor"))
             self._until(lambda: Path(f"{self._roll}.ready").exists(), "the tree to grow")
             time.sleep(random.Random(self.case.name).uniform(0, 0.3))
             getattr(self, f"_{self.case.way}")()
@@ -277,7 +279,7 @@ class Bench:
 
     def _watch_the_end(self) -> None:
         if not self._struck or "launcher" in self.case.way:
-            if not select.select([self._supervisor], [], [], PATIENCE)[0]:
+            if self._supervisor >= 0 and not select.select([self._supervisor], [], [], PATIENCE)[0]:
                 raise RuntimeError("the supervisor does not end")
             gone = time.time()
             self.outcome.early = _words(signed(self._roll))
@@ -307,11 +309,8 @@ class Bench:
         if self._roll.exists():
             self.outcome.processes = len(set(self._roll.read_text().splitlines()))
         until = time.monotonic() + PATIENCE
-        while left and time.monotonic() < until:
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
-            left = self._below()
+        while self._below() and time.monotonic() < until:  # the next case is not to see them
+            fell(lambda: children(os.getpid()), self._reap)
 
     def _below(self) -> dict[int, Seen]:
         """Return what lives below the bench; zombies are reaped."""
@@ -319,8 +318,19 @@ class Bench:
         return {pid: seen for pid, seen in descendants(os.getpid()).items() if seen.alive}
 
     def _tree(self) -> dict[int, Seen]:
-        known = set(self._drivers)
-        return {pid: seen for pid, seen in self._below().items() if pid not in known and seen.name not in _OURS}
+        """Return what lives of a tree whose supervisor was killed; another one may have another tree meanwhile."""
+        below = self._below()
+
+        def guarded(seen: Seen | None) -> bool:
+            while seen is not None and seen.name != "rw-supervisor":
+                seen = below.get(seen.parent)
+            return seen is not None
+
+        return {
+            pid: seen
+            for pid, seen in below.items()
+            if pid not in self._drivers and seen.name not in _OURS and not guarded(seen)
+        }
 
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):

@@ -7,6 +7,7 @@ others die. Then all of it is killed.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -69,7 +70,9 @@ def _signal(pid: int, number: signal.Signals, family: set[int], *, direct: bool)
         if direct:
             os.kill(pid, number)
             return True
-        pidfd = os.pidfd_open(pid)
+        pidfd = _opened(pid)
+        if pidfd < 0:
+            return False
         try:
             if parent(pid) not in family:
                 return False
@@ -81,3 +84,14 @@ def _signal(pid: int, number: signal.Signals, family: set[int], *, direct: bool)
     except PermissionError:
         return number == signal.SIGSTOP  # a setuid program: only its owner can end it; its children may be ours
     return True
+
+
+def _opened(pid: int) -> int:
+    """Return a handle of a process, or -1 where it is gone; which error says so depends on the kernel."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        # A pid that still names a session or a group, but no process: EINVAL, and ENOENT in newer kernels.
+        if error.errno not in (errno.ESRCH, errno.EINVAL, errno.ENOENT):
+            raise
+        return -1
