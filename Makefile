@@ -4,6 +4,8 @@
 #   make test        all tests, with full branch coverage of the words and the decisions; ARGS="-k name" picks some
 #   make check       style, types, layers, links of the documentation
 #   make benchmarks  the figures in benchmarks/
+#   make torture     kills, limits, process trees, faults of the disk, simulated campaigns: every promise, at full length,
+#                    with the figures of docs/reliability.md; ARGS="kills --seed 7" picks a section, ARGS=--short is quick
 
 PYTHON ?= python3
 ARGS ?=
@@ -18,7 +20,7 @@ install = $(pip) --editable
 covered := runwright.status runwright.state runwright.loop.decide
 gate := $(covered:%=--cov=%) --cov-branch --cov-report=term-missing --cov-fail-under=100
 
-.PHONY: demo test check benchmarks clean
+.PHONY: demo test check benchmarks torture clean
 .DELETE_ON_ERROR:
 
 demo: $(stamp)examples
@@ -37,6 +39,9 @@ check: $(stamp)dev
 
 benchmarks: $(stamp)test
 	for file in benchmarks/[!_]*.py; do echo "== $$file" && $(bin)/python "$$file" || exit 1; done
+
+torture: $(stamp)test
+	$(bin)/python -m tests.torture $(ARGS)
 
 clean:
 	rm -rf $(venv) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
