@@ -44,3 +44,14 @@ def test_the_same_directory_by_a_link_is_no_other_one(driver, folder):
     runner.stop(trial)
     first.wait(None, driver.waker)
     second.close()
+
+
+def test_a_run_directory_that_is_gone_is_not_made_anew(driver, folder):
+    """A driver that did would go on in two places."""
+    runner = driver.open(["sh", "-c", "true"])
+    folder.rename(folder.with_name("there"))
+    with pytest.raises(FileNotFoundError):
+        runner.run(driver.trial())
+    with pytest.raises(FileNotFoundError):
+        runner.reattach([driver.trial(1)])
+    assert not folder.exists()

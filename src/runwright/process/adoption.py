@@ -196,12 +196,13 @@ def fence(control: Path | str) -> bool:
     """Make sure that an attempt never begins, even if a request for it is still under way.
 
     Args:
-        control: Its control folder; made where it is missing.
+        control: Its control folder; made where it is missing, but not the run directory.
 
     Returns:
         Whether it has not begun and never will; False: it has begun after all, ask `restart_rule` again.
     """
-    Path(control).mkdir(parents=True, exist_ok=True)
+    for path in (Path(control).parent, Path(control)):
+        path.mkdir(exist_ok=True)
     folder = ControlFolder(str(control))
     try:
         if folder.claim():

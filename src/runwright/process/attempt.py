@@ -51,9 +51,14 @@ class Place:
         return cls(f"{directory}/{relative}", f"{directory}/{CONTROL}/{trial}.{attempt}", relative)
 
     def make(self) -> bool:
-        """Make the folders; say whether the attempt is new here."""
-        _make_folder(self.folder)
-        return _make_folder(self.control)
+        """Make the folders; say whether the attempt is new here.
+
+        Raises:
+            FileNotFoundError: The run directory is gone; it is not made anew.
+        """
+        directory = self.folder.removesuffix(f"/{self.relative}")
+        _make_folder(self.folder, directory)
+        return _make_folder(self.control, directory)
 
     def key(self) -> Json | None:
         """Return what this attempt was deployed as; None where its deployment did not come so far."""
@@ -114,15 +119,18 @@ class Place:
             ) from None
 
 
-def _make_folder(path: str) -> bool:
-    """Make a folder and those above it; say whether it is new."""
+def _make_folder(path: str, below: str) -> bool:
+    """Make a folder and those above it, below another one; say whether it is new."""
     try:
         os.mkdir(path)
     except FileExistsError:
         return False
     except FileNotFoundError:
-        _make_folder(os.path.dirname(path))
-        return _make_folder(path)
+        above = os.path.dirname(path)
+        if above == below:
+            raise
+        _make_folder(above, below)
+        return _make_folder(path, below)
     return True
 
 
