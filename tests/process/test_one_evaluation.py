@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import select
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,9 @@ import runwright as rw
 from runwright.optimizers import RandomOptimizer
 from runwright.process import client
 from runwright.process.adoption import fence, restart_rule
+from runwright.process.linux import boot_id, start_ticks
 from runwright.process.record import ControlFolder
+from runwright.runner import Lost, NeverStarted
 from runwright.runners import PoolRunner
 from tests.process.conftest import EXPERIMENT, alive, wait_for
 
@@ -76,3 +81,69 @@ def test_a_pool_whose_first_supervisor_is_killed_over_its_start_starts_another(f
     ) as scheduler:
         assert {row["status"] for row in scheduler.run(trials=3)} == {"COMPLETED"}
     assert killed
+
+
+RUNS = "echo $RUNWRIGHT_ATTEMPT >> ../../../count; echo '{{\"y\": 1}}' > result.json"
+
+
+def test_a_pid_that_was_given_to_somebody_else_is_nobodys_proof_of_life(driver):
+    """Pid and start time fit to a bystander; the lock, which alone counts, is free."""
+    runner = driver.open(["sh", "-c", "exec sleep 600"])
+    trial = driver.trial()
+    with subprocess.Popen(["sleep", "600"]) as bystander:
+        place = driver.folder / "control/0.1"
+        place.mkdir(parents=True)
+        (driver.folder / "trials/0/1").mkdir(parents=True)
+        began = {"pid": bystander.pid, "ticks": start_ticks(bystander.pid), "boot": boot_id()}
+        (place / "started").write_text(json.dumps(began))
+        (place / "lock").touch()
+        runner.stop(trial)
+        assert isinstance(runner.reattach([trial])[0], Lost)
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+def test_an_attempt_whose_request_arrives_late_is_fenced(driver, happens):
+    """The launcher of a dead driver was suspended with a request in its socket, and goes on much later."""
+    late = driver.open(["sh", "-c", RUNS])
+    first, second = driver.trial(), driver.trial(attempt=2)
+    other = driver.trial(index=1)
+    driver.result(late, other)  # its launcher is up
+    launcher = late._launcher
+    os.kill(launcher.pid, signal.SIGSTOP)
+    request = late._attempts._deployments
+    assert not request.exists(first)
+    frame = client._Frame({**request.prepare(first, 0).request, "serial": 10**6}, None)
+    assert frame.send(launcher._socket)
+    runner = driver.open(["sh", "-c", RUNS])
+    assert isinstance(runner.reattach([first])[0], NeverStarted)  # fences it
+    assert driver.result(runner, second).metrics == {"y": (1.0, None)}
+    os.kill(launcher.pid, signal.SIGCONT)
+    launched = select.poll()
+    launched.register(launcher._answers, select.POLLIN)
+    assert launched.poll(30_000)
+    assert [(answer["serial"], answer["event"]) for answer in launcher._read()] == [(10**6, "claimed")]
+    assert (driver.folder / "count").read_text().split() == ["1", "2"]
+    assert not (driver.folder / "trials/0/1/result.json").exists()
+    assert runner.fetch_result(second).metrics == {"y": (1.0, None)}
+
+
+def test_a_request_that_arrives_late_finds_its_attempt_begun_by_the_next_driver(driver):
+    """The same, and the next driver sends the attempt again under its number."""
+    late = driver.open(["sh", "-c", RUNS])
+    first = driver.trial()
+    driver.result(late, driver.trial(index=1))
+    launcher = late._launcher
+    os.kill(launcher.pid, signal.SIGSTOP)
+    deployments = late._attempts._deployments
+    assert not deployments.exists(first)
+    assert client._Frame({**deployments.prepare(first, 0).request, "serial": 10**6}, None).send(launcher._socket)
+    runner = driver.open(["sh", "-c", RUNS])
+    assert isinstance(runner.reattach([first])[0], NeverStarted)
+    assert driver.result(runner, first).metrics == {"y": (1.0, None)}
+    os.kill(launcher.pid, signal.SIGCONT)
+    launched = select.poll()
+    launched.register(launcher._answers, select.POLLIN)
+    assert launched.poll(30_000)
+    assert launcher._read()[0]["event"] == "claimed"
+    assert (driver.folder / "count").read_text().split() == ["1", "1"]  # one a trial
