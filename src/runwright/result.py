@@ -43,20 +43,23 @@ class Failure:
         kind: The kind of failure.
         message: One sentence for a person.
         log: Where the evidence is: a path relative to the run directory, or None where there is none.
+        may_live: Whether nobody can say that its evaluation has ended, so that another one could run beside it.
     """
 
     kind: FailureKind
     message: str
     log: str | None = None
+    may_live: bool = False
 
     def to_json(self) -> Json:
         """Return the JSON form."""
-        return {"kind": self.kind.value, "message": self.message, "log": self.log}
+        body: Json = {"kind": self.kind.value, "message": self.message, "log": self.log}
+        return {**body, "may_live": True} if self.may_live else body
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Failure:
         """Build it from its JSON form."""
-        return cls(FailureKind(value["kind"]), value["message"], value.get("log"))
+        return cls(FailureKind(value["kind"]), value["message"], value.get("log"), value.get("may_live", False))
 
 
 @dataclass(slots=True)

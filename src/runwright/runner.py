@@ -117,15 +117,18 @@ class NeverStarted:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The attempt is confirmed dead and left no record of its end.
+    """The attempt left no record of its end, and nobody will ever hear of it again.
 
     Attributes:
         reason: One sentence.
         log: Where evidence is, or None.
+        may_live: Whether it is not confirmed dead. It is then tried again only where a rule of ``on_failure`` names the
+            kind, because another evaluation could run beside it.
     """
 
     reason: str
     log: str | None = None
+    may_live: bool = False
 
 
 Reattachment: TypeAlias = Following | Ended | NeverStarted | Lost

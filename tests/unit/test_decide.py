@@ -12,7 +12,7 @@ from runwright.loop import decide
 from runwright.loop.decide import UNLIMITED
 from runwright.loop.on_failure import Rule
 from runwright.loop.policy import Policy
-from runwright.result import Result
+from runwright.result import Failure, Result
 from runwright.state import State
 from runwright.status import FailureKind, StopCause, StopReason, TrialStatus
 from tests.facts import facts
@@ -33,6 +33,8 @@ def story(index, *steps, attempt=1):
             told += [ev.DeployStarted(time, index, attempt), ev.Deployed(time, index, attempt, {})]
         elif step == "done":
             told.append(ev.Finished(time, index, attempt, Result({"0_0": {"y": (1.0, None)}})))
+        elif isinstance(step, Failure):
+            told.append(ev.Finished(time, index, attempt, Result(failure=step)))
         elif isinstance(step, FailureKind):
             told.append(ev.Finished(time, index, attempt, Result.failed(step, "why")))
         elif step == "again":
@@ -71,6 +73,9 @@ def delayed(index, until):
 TIMEOUT, MEMORYOUT, INVALID = FailureKind.TIMEOUT, FailureKind.MEMORYOUT, FailureKind.INVALID_RESULT
 
 
+UNCONFIRMED = Failure(LOST, "nobody knows", may_live=True)
+
+
 def after(*kinds, at=5.0, on_failure="fail", extra=(), seed=0):
     """The verdict on a trial whose attempts failed in these ways."""
     steps = [step for kind in kinds for step in ("run", kind, "again")][:-1]
@@ -106,6 +111,11 @@ def after(*kinds, at=5.0, on_failure="fail", extra=(), seed=0):
         ([LOST], {"lost": "fail"}, None),
         ([LOST] * 2, {"lost": "retry 1"}, None),
         ([SUBMIT], {"lost": "fail"}, (1, 3)),
+        # What may still live is tried again only where a rule names it.
+        ([UNCONFIRMED], "fail", None),
+        ([UNCONFIRMED], "retry 2", None),
+        ([UNCONFIRMED], {"lost": "retry 2"}, (1, 2)),
+        ([UNCONFIRMED], {"lost": "retry 2", "other": "abort"}, (1, 2)),
         ([CRASHED], {"timeout": "retry 2"}, None),
         ([TIMEOUT], {"timeout": "retry 2"}, (1, 2)),
         ([TIMEOUT, CRASHED], {"timeout": "retry 2", "other": "retry 1"}, (1, 1)),

@@ -69,6 +69,8 @@ def test_a_result_survives_json(result):
 
 def test_a_failure_without_a_log_reads_back():
     assert Failure.from_json({"kind": "lost", "message": "gone"}) == Failure(FailureKind.LOST, "gone", None)
+    unconfirmed = Failure(FailureKind.LOST, "gone", None, may_live=True)
+    assert Failure.from_json(unconfirmed.to_json()) == unconfirmed
 
 
 @pytest.mark.parametrize(
@@ -110,4 +112,4 @@ def test_what_is_no_result_is_said_by_the_name_of_the_metric(arms, objectives, w
     ],
 )
 def test_what_is_a_result(arms, objectives, wanted):
-    check_objectives(Result(arms), iter(objectives), wanted)
+    check_objectives(Result(arms), objectives, wanted)

@@ -504,6 +504,7 @@ def test_a_start_that_was_cut_short_is_lost(driver):
     found = runner.reattach([trial])[0]
     assert isinstance(found, Lost)
     assert found.reason.startswith("the driver died while run_model was at work")
+    assert found.may_live
     with pytest.raises(SubmitError, match="while run_model was at work"):
         runner.run(trial)
 

@@ -34,7 +34,7 @@ def verdicts(state: State, policy: Policy, now: float) -> list[RetryPlanned | Ga
         trial = state.trials[index]
         failure, experiment = trial.failure, trial.experiment
         assert failure is not None, "the attempts to decide about have failed"
-        rule = policy.on_failure.rule(failure.kind)
+        rule = policy.on_failure.rule(failure.kind, may_live=failure.may_live)
         count = _failures(trial, policy.on_failure.together(failure.kind), state.reruns.get(index, 0))
         if count > rule.retry:
             penalty, abort = rule.penalties(experiment.objectives), rule.then == "abort"
@@ -94,7 +94,7 @@ def _aborting(state: State, policy: Policy) -> str | None:
     for index in state.aborting:
         failure = state.trials[index].failure
         assert failure is not None, "a FAILED trial has a failure"
-        if policy.on_failure.rule(failure.kind).then == "abort":
+        if policy.on_failure.rule(failure.kind, may_live=failure.may_live).then == "abort":
             return (
                 f"trial {index} failed ({failure.kind.value}: {failure.message}), for which on_failure says abort; "
                 "have it tried again (rerun), or change on_failure, to go on"

@@ -8,7 +8,7 @@ from runwright import events as ev
 from runwright.errors import ContractError, UsageError
 from runwright.loop.ends import by_request
 from runwright.loop.patience import Patience
-from runwright.result import Result
+from runwright.result import Failure, Result
 from runwright.runner import Ended, Following, Lost, NeverStarted
 from runwright.status import FailureKind
 
@@ -194,7 +194,7 @@ class Effects:
             else:  # it is over before it began
                 self._recorder.record(asked_for)
         elif isinstance(answer, Lost):
-            result = Result.failed(FailureKind.LOST, answer.reason, answer.log)
+            result = Result(failure=Failure(FailureKind.LOST, answer.reason, answer.log, answer.may_live))
             event = by_request(self._state, trial, result, now)
             if event is None and self._runner.traits.survives_driver:
                 event = ev.Finished(now, trial.index, trial.attempt, result)

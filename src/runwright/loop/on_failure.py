@@ -198,9 +198,16 @@ class OnFailure:
         other = rules.pop(None, Rule())
         return cls(other, {kind: rule for kind, rule in rules.items() if kind is not None})
 
-    def rule(self, kind: FailureKind) -> Rule:
-        """Return the rule of a kind of failure."""
+    def rule(self, kind: FailureKind, *, may_live: bool = False) -> Rule:
+        """Return the rule of a kind of failure.
+
+        Args:
+            kind: The kind.
+            may_live: Whether the evaluation may still be alive: no other follows, unless a rule names the kind.
+        """
         rule = self.named.get(kind)
+        if rule is None and may_live:
+            return replace(self.other, retry=0, backoff=None, longest=None)
         if kind not in NOT_THE_POINTS_FAULT:
             return self.other if rule is None else rule
         if rule is None:

@@ -198,7 +198,8 @@ class Apps:
             if note.handle is None:
                 return Lost(
                     "the driver died while it submitted it, and the scheduler cannot say whether it took it: "
-                    f"look for an app with {note.tag!r} in its name"
+                    f"look for an app with {note.tag!r} in its name",
+                    may_live=True,
                 )
         elif not self._submissions.was_started(note):
             notes.forget(trial)

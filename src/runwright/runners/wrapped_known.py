@@ -193,7 +193,7 @@ class Known:
         if not getattr(self.wrapper, "survives_driver", True):
             return Lost(_DIED)
         if record["phase"] != wrapped_job.OWN:
-            return Lost(_UNKNOWN_START)
+            return Lost(_UNKNOWN_START, may_live=True)
         journey = self.follow(trial, LOOKING, {})
         journey.started = record.get("started", journey.started)
         journey.look_at = monotonic()
