@@ -63,7 +63,6 @@ FULL = [
 ]
 SHORT = [
     Plan("long", 1, 3, 3),
-    Plan("optuna-long", 1, 2, 2),
     Plan("stopped", 1, 6, 2),
     Plan("tpe", 1, 8, 8),
     Plan("command", 1, 30, 20),
@@ -137,7 +136,8 @@ class Kills:
 
     def _make_undisturbed(self, pool: ThreadPoolExecutor, kinds: set[str], plans: list[Plan]) -> None:
         most = {plan.kind: plan.trials for plan in plans}
-        wanted = [kind for kind in _UNDISTURBED if kind in kinds or kind in ("simulated", "optuna")]
+        needed = kinds | {"optuna" if kind.startswith("optuna") else "simulated" for kind in kinds}
+        wanted = [kind for kind in _UNDISTURBED if kind in needed]
         folder = self._folder / "undisturbed"
         cases = [Case(kind, kind, most.get(kind, 100), 0, 0, str(folder / kind)) for kind in wanted]
         for case, done in zip(cases, pool.map(carry_out, cases), strict=True):
