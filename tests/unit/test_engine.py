@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from runwright.errors import ContractError, SubmitError
+from runwright.errors import ContractError, JournalError, SubmitError
 from runwright.journal import MemoryJournal
 from runwright.loop.observer import FETCH_TRIES
 from runwright.loop.policy import Policy
@@ -667,6 +667,39 @@ def test_what_is_not_known_yet_is_not_interrupted_before():
     driver.run()
     assert statuses(driver) == ["COMPLETED"]
     assert [event.trial for event in events(driver) if event.kind == "Interrupted"] == [0]
+
+
+def test_a_users_stop_holds_though_the_driver_leaves_before_what_nobody_can_stop_has_ended():
+    driver = scheduler(FakeRunner(World(seconds=9.0, stubborn={0}), stops=False), 1)
+    driver._session.begin()
+    driver._engine.turn()
+    driver._engine.stop(0, StopCause.USER, "enough")
+    driver._engine.interrupt("the driver leaves")
+    assert statuses(driver) == ["ABANDONED"]
+
+
+@pytest.mark.parametrize("method", ["ask", "tell"])
+def test_an_optimizer_that_was_cut_short_is_not_used_any_more(method):
+    optimizer = ListOptimizer(*points(2))
+    if method == "ask":
+        optimizer.steps[1] = KeyboardInterrupt()
+    else:
+        optimizer.on_tell = lambda told: (_ for _ in ()).throw(KeyboardInterrupt)
+    driver = scheduler(FakeRunner(), optimizer, parallel=1)
+    with pytest.raises(KeyboardInterrupt):
+        driver.run()
+    with pytest.raises(JournalError, match="open the experiment anew"):
+        driver.run()
+
+
+def test_news_that_was_read_when_ctrl_c_came_is_looked_for_again():
+    world = World(seconds=3.0)
+    runner = FakeRunner(world, simulated=True).plan("fetch_result", KeyboardInterrupt())
+    driver = scheduler(runner)
+    with pytest.raises(KeyboardInterrupt):
+        driver.run()
+    driver.run()
+    assert statuses(driver) == ["COMPLETED"]
 
 
 def test_an_outage_is_waited_for_though_there_is_news():

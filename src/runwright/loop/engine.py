@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runwright import events as ev
-from runwright.errors import ContractError, UsageError
 from runwright.loop import decide
+from runwright.loop.consulting import Consulting
 from runwright.loop.effects import Effects
-from runwright.loop.history import observation
+from runwright.loop.ends import by_request
 from runwright.loop.observer import Observer
 from runwright.loop.patience import pause
 from runwright.optimizer import Exhausted, Suggestion
+from runwright.result import Result
 from runwright.status import StopCause, StopReason, TrialStatus
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Engine:
         self.holding = False
         self.asking = True
         self._runner = runner
-        self._optimizer = optimizer
+        self._consulting = Consulting(recorder, optimizer)
         self._waker = waker
         self._observer = Observer(recorder, runner)
         self._effects = Effects(recorder, runner)
@@ -94,8 +95,6 @@ class Engine:
                 recorder.record(end)
                 if end.reason is StopReason.TIME and self._runner.traits.stops:
                     self.interrupt(end.message)  # repeated where the experiment is given more time
-        if self._effects.again:
-            self._send_again()
         deployments = self._propose(now)
         if self._timeout is not None:
             for stop in decide.timeouts(self.state, self._timeout, now):
@@ -162,22 +161,26 @@ class Engine:
             self._next_full_poll = now + FULL_POLL_EVERY
         else:
             live = [state.trials[i] for i in sorted(self._changed) if i in state.running or i in state.staged]
-        self._changed = set()
+        self._changed = None  # if this is cut short: a runner tells its news once
         unresolved = self._effects.unresolved
         if unresolved:
             live = [trial for trial in live if trial.index not in unresolved]
-        return self._observer.poll(live, now)
+        ended = self._observer.poll(live, now)
+        self._changed = set()
+        return ended
 
     # Tell and ask.
 
     def _tell(self, now: float) -> None:
         for index in list(self.state.untold):
             self._asked_in_vain = False
-            self._optimizer.tell(observation(self.state.trials[index]))
-            self.recorder.record(ev.Told(now, index))
+            self._consulting.tell(self.state.trials[index], now)
 
     def _propose(self, now: float) -> list[ev.DeployStarted]:
-        """Ask for what fills the free slots, and say which candidates start."""
+        """Send what never started, ask for what fills the free slots, and say which candidates start."""
+        again = len(self._effects.again)
+        if again:  # as far as there are slots: there may be fewer than the last driver had
+            self._effects.send_again(self._free_slots(again))
         if self.holding or self.state.stop_reason is not None:
             return []
         free = self._free_slots()
@@ -188,11 +191,6 @@ class Engine:
         if self._asked_in_vain and self._idle:
             self.exhausted = True  # it waits for a result that will never come: there is nothing more
         return decide.deployments(self.state, now, free)
-
-    def _send_again(self) -> None:
-        """Send what never started, as far as there are slots: there may be fewer than the last driver had."""
-        again = len(self._effects.again)
-        self._effects.send_again(self._free_slots(again))
 
     def _free_slots(self, again: int = 0) -> int:
         """How many slots are free, not counting those that so many attempts need that are to be sent again."""
@@ -209,26 +207,16 @@ class Engine:
         return decide.room(self.state, self._turned, self._free_slots())
 
     def _ask(self, now: float, count: int) -> None:
-        state = self.state
-        assert state.experiment is not None, "an engine has an experiment"
         for _ in range(count):
-            index = len(state.trials)
             try:
-                suggestion = self._optimizer.ask(index)
+                found = self._consulting.ask(len(self.state.trials), now)
             except Exhausted:
                 self.exhausted = True
                 return
-            if suggestion is None:
+            if not found:
                 # It waits for a result, and is not asked before: how often there were turns must not matter to it.
                 self._asked_in_vain = True
                 return
-            try:
-                point = state.experiment.validate(suggestion.parameters)
-            except UsageError as error:
-                raise ContractError(f"the optimizer proposed a point that is none: {error}") from None
-            self.recorder.record(
-                ev.TrialAsked(now, index, [point], "optimizer", suggestion.instance, suggestion.budget, suggestion.seed)
-            )
 
     def add(
         self,
@@ -254,8 +242,7 @@ class Engine:
         now, added = self.clock.now(), []
         for point in points:
             index = len(self.state.trials)
-            self._optimizer.attach(index, Suggestion(dict(point), instance, budget, seed))
-            self.recorder.record(ev.TrialAsked(now, index, [dict(point)], source, instance, budget, seed))
+            self._consulting.attach(index, Suggestion(dict(point), instance, budget, seed), source, now)
             added.append(index)
         return added
 
@@ -283,7 +270,9 @@ class Engine:
             if self._runner.traits.stops:
                 self.stop(trial.index, StopCause.INTERRUPT, reason)
             elif trial.index not in self._effects.unresolved:  # they die with this process
-                self.recorder.record(ev.Interrupted(self.clock.now(), trial.index, trial.attempt, reason))
+                now = self.clock.now()
+                asked_for = by_request(self.state, trial, Result(), now)
+                self.recorder.record(asked_for or ev.Interrupted(now, trial.index, trial.attempt, reason))
 
     def detach(self) -> None:
         """Record that the live attempts are left running."""

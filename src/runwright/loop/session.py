@@ -237,11 +237,7 @@ class Session:
         # The error on its way out is the one to show.
         with suppress(Exception):
             if self.runner.traits.inline:
-                self.engine.look()
-                for trial in self.state.live_trials():
-                    self.recorder.record(
-                        ev.Interrupted(self.clock.now(), trial.index, trial.attempt, "the driver was interrupted")
-                    )
+                self.engine.interrupt("the driver was interrupted")
         with suppress(Exception):
             self.recorder.commit()
 
