@@ -45,6 +45,7 @@ class Life:
         kill_at: Dies at its n-th passage of a seam.
         kill_after: Dies after so many seconds, in the midst of a wait.
         ctrl_c_at: Ctrl-C strikes at its n-th passage.
+        run_again: ... and its `run` is called once more. Its journal may refuse that, in the midst of an append.
         leave: Is asked to leave, how and after how many commits.
         disk_full_at: Its n-th append fails.
         kept: ... and has kept the rows all the same.
@@ -61,6 +62,7 @@ class Life:
     kill_at: int | None = None
     kill_after: float | None = None
     ctrl_c_at: int | None = None
+    run_again: bool = False
     leave: tuple[str, int] | None = None
     disk_full_at: int | None = None
     kept: bool = False
@@ -200,7 +202,7 @@ def _doomed(dice: random.Random, plan: Plan, policy: Policy, workers: int | None
     elif end == "time":
         life.kill_after = dice.uniform(0, 20)
     elif end == "ctrl-c":
-        life.ctrl_c_at = dice.randint(0, 120)
+        life.ctrl_c_at, life.run_again = dice.randint(0, 120), dice.random() < 0.5
     elif end == "leave":
         life.leave = dice.choice(("drain", "interrupt", "detach")), dice.randint(1, 20)
     else:

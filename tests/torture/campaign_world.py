@@ -166,6 +166,7 @@ class World:
         """Begin an evaluation."""
         job = Job.draw(self.plan, trial, self.now, delay, self.dice)
         job.evaluation.known = len(self.rows)
+        self.counts[job.fate] += job.fate != "ok"
         self.jobs[trial.index, trial.attempt] = job
         self.evidence.append(job.evaluation)
         self.say(f"-> evaluation {trial.index}.{trial.attempt} begins ({job.fate}, ends {job.ends:g})")

@@ -224,7 +224,7 @@ class Story:
 
     def _ended(self, body: dict[str, Any], time: float) -> None:
         reason = str(body.get("reason"))
-        if self.ended is not None and (self.ended == "user" or reason != "user"):
+        if self.ended is not None and reason != "user":
             self.complain(f"the experiment has ended already ({self.ended})")
         self.ended = reason
         policy, trials = self.policy, self.trials
