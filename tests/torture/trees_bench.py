@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GRACE = 0.2
-TIMEOUT = 0.7
+_TIMEOUTS = {"command": 1.0, "preload": 1.0}
+_TIMEOUT = 3.0  # of a fresh interpreter, which must have built its tree by then on a busy machine
 PATIENCE = 20.0
 _PATIENCE_UNPROMISED = 3.0
 _OURS = ("rw-launcher", "rw-supervisor")
@@ -161,7 +162,7 @@ class Bench:
             for number in (0, 1, 2):
                 os.dup2(fd, number)
             os.environ.update(NASTY_ROLL=str(self._roll), NASTY_END=self.case.end)
-            timeout = TIMEOUT if "limit" in self.case.way else None
+            timeout = _TIMEOUTS.get(self.case.kind, _TIMEOUT) if "limit" in self.case.way else None
             with rw.Scheduler(
                 EXPERIMENT,
                 RandomOptimizer(),
