@@ -2,9 +2,10 @@
 
 A passage is a system call by which others could notice that a process lives (see `points_filter`). For each way of
 running trials (see `points_drivers`) each process dies before its first passage, before its second, and so on until a
-run in which it does not come so far; and then seeded pairs of deaths: two drivers in a row, two launchers, a supervisor
-and the one of its retry, a driver and a process of its own. The full square of two deaths of a driver is in virtual
-time, in ``tests/crash/test_engine_crashes.py``.
+run in which it does not come so far. Then a driver dies right behind its first request, and the next one at each of its
+passages. And then seeded pairs of deaths: two drivers in a row, two launchers, a supervisor and the one of its retry, a
+driver and a process of its own. The full square of two deaths of a driver is in virtual time, in
+``tests/crash/test_engine_crashes.py``.
 
 A case is named ``KIND ROLE<which>@<passage> ...``, such as ``command driver0@57 driver1@12``.
 """
@@ -32,6 +33,8 @@ PAIRS = {True: 400, False: 14}
 SAMPLED = 50
 """How many single deaths of all kinds the short form has; the full one has all."""
 _MISSES = 3  # so many cases in a row in which nobody came so far end a series
+SENDING = ("command", "function")
+"""Kinds in which a driver dies right behind its first request, and the next one at each of its passages."""
 PAIRED = (
     (("driver", 0), ("driver", 1)),
     (("launcher", 0), ("launcher", 1)),
@@ -81,11 +84,19 @@ class Listed:
 
 
 class Enumerated:
-    """A process of a kind dies before each of its passages, until a run in which it does not come so far."""
+    """A process of a kind dies before each of its passages, until a run in which it does not come so far.
 
-    def __init__(self, kind: str, process: tuple[str, int], record: Record) -> None:
+    Args:
+        kind: The kind.
+        process: Role and number of the process.
+        record: Where to count.
+        before: What dies before it.
+    """
+
+    def __init__(self, kind: str, process: tuple[str, int], record: Record, before: tuple[Death, ...] = ()) -> None:
         self._kind = kind
         self._process = process
+        self._before = before
         self._record = record
         self._passage = 0
         self._missed = 0
@@ -94,11 +105,11 @@ class Enumerated:
         if self._missed >= _MISSES:
             return None
         self._passage += 1
-        return name_of(self._kind, (Death(*self._process, self._passage - 1),))
+        return name_of(self._kind, (*self._before, Death(*self._process, self._passage - 1)))
 
     def take(self, name: str, outcome: Outcome) -> None:
         self._record.add(name, outcome)
-        self._missed = 0 if outcome.died else self._missed + 1
+        self._missed = 0 if name.rsplit(maxsplit=1)[-1] in outcome.died else self._missed + 1
 
 
 def run(scale: Scale) -> list[Figure]:
@@ -124,8 +135,8 @@ def examine(scale: Scale) -> Record:
     return record
 
 
-def _processes(record: Record, kind: str) -> dict[tuple[str, int], int]:
-    """Return the processes of an undisturbed run, with the number of their passages."""
+def _processes(record: Record, kind: str) -> dict[tuple[str, int], list[str]]:
+    """Return the processes of an undisturbed run, with their passages."""
     return {
         (name.rstrip("0123456789"), int(name[len(name.rstrip("0123456789")) :])): passages
         for name, passages in record.undisturbed[kind].passages.items()
@@ -139,21 +150,32 @@ def _plan(scale: Scale, record: Record) -> list[Series]:
     known = {kind: _processes(record, kind) for kind in record.undisturbed}
     pairs = Listed([_pair(generator, known) for _ in range(PAIRS[scale.full])], record)
     if scale.full:
-        return [*(Enumerated(kind, process, record) for kind in known for process in known[kind]), pairs]
+        singles = [Enumerated(kind, process, record) for kind in known for process in known[kind]]
+        return [*singles, *(Enumerated(kind, ("driver", 1), record, _sent(known[kind])) for kind in SENDING), pairs]
     every = [
         name_of(kind, (Death(*process, passage),))
         for kind, processes in known.items()
         for process, passages in processes.items()
-        for passage in range(passages)
+        for passage in range(len(passages))
+    ]
+    every += [
+        name_of(kind, (*_sent(known[kind]), Death("driver", 1, passage)))
+        for kind in SENDING
+        for passage in range(len(known[kind]["driver", 0]))
     ]
     return [Listed(generator.sample(every, SAMPLED), record), pairs]
 
 
-def _pair(generator: random.Random, known: dict[str, dict[tuple[str, int], int]]) -> str:
+def _sent(processes: dict[tuple[str, int], list[str]]) -> tuple[Death, ...]:
+    """Return the death of a driver right behind its first request: the next one cannot know whether it is served."""
+    return (Death("driver", 0, processes["driver", 0].index("send") + 1),)
+
+
+def _pair(generator: random.Random, known: dict[str, dict[tuple[str, int], list[str]]]) -> str:
     while True:
         kind = generator.choice(list(known))
         pair = generator.choice(PAIRED)
-        passages = [known[kind].get((role, 0), 0) for role, _ in pair]
+        passages = [len(known[kind].get((role, 0), ())) for role, _ in pair]
         if all(passages):
             deaths = (Death(*who, generator.randrange(most)) for who, most in zip(pair, passages, strict=True))
             return name_of(kind, tuple(deaths))
@@ -163,8 +185,8 @@ def seams_of(record: Record) -> dict[str, Counter[str]]:
     """Return how often each seam is passed when nobody dies, by role, in all kinds together."""
     seams: dict[str, Counter[str]] = {}
     for outcome in record.undisturbed.values():
-        for role, counts in outcome.seams.items():
-            seams.setdefault(role, Counter()).update(counts)
+        for name, passages in outcome.passages.items():
+            seams.setdefault(name.rstrip("0123456789"), Counter()).update(passages)
     return {role: counts for role, counts in seams.items() if role != "other"}
 
 

@@ -70,8 +70,8 @@ class Member:
 
     role: str
     ordinal: int
-    passages: int = 0
-    seams: Counter[str] = field(default_factory=Counter)
+    passages: list[str] = field(default_factory=list)
+    """Through which seam each went."""
 
 
 class Tree:
@@ -198,13 +198,12 @@ class Tree:
     def _pass(self, listener: Listener, notice: Notice) -> None:
         member = self._by_pid.get(notice.pid) or self._meet(notice.pid)
         death = self._deaths.get((member.role, member.ordinal))
-        if death is not None and death.passage == member.passages:
+        if death is not None and death.passage == len(member.passages):
             self.died[death] = _describe(notice)
             with suppress(ProcessLookupError):
                 os.kill(notice.pid, signal.SIGKILL)
             return
-        member.passages += 1
-        member.seams[_seam(notice)] += 1
+        member.passages.append(_seam(notice))
         if notice.pid == self._driver and notice.call == "exit_group":
             self._leaving = (listener, notice, time.monotonic() + _ZOMBIES_GO)
         else:
