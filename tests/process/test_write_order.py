@@ -1,0 +1,150 @@
+"""What must be on the disk before what: the order of writes that only a power cut could show.
+
+`Disk` stands before the calls by which a file becomes durable, and knows of each file what it held when it was last
+synced. So a sync that is left out, or comes too late, is seen without a power cut.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import runwright as rw
+from runwright import mailbox
+from runwright.folder import write_atomic
+from runwright.journal import SqliteJournal, read_events
+from runwright.optimizers import RandomOptimizer
+from runwright.process import record
+from runwright.process.record import EXIT, STARTED, ControlFolder
+from runwright.runners import LocalMetadataRunner
+
+
+class Disk:
+    """Notes what is durable.
+
+    Attributes:
+        renames: Of each rename: the new name, the content, and whether that was durable before.
+        present: The names beside it at that moment, with their sizes.
+        calls: What was done, in order: ``sync NAME``, ``rename NAME``.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.renames: dict[str, tuple[bytes, bool]] = {}
+        self.present: dict[str, dict[str, int]] = {}
+        self.calls: list[str] = []
+        self._synced: dict[int, bytes] = {}
+        self._real = {name: getattr(os, name) for name in ("fsync", "fdatasync", "rename", "replace")}
+        for name in ("fsync", "fdatasync"):
+            patch.setattr(os, name, lambda fd, name=name: self._sync(name, fd))
+        for name in ("rename", "replace"):
+            patch.setattr(os, name, lambda old, new, name=name, **folders: self._rename(name, old, new, folders))
+
+    def _sync(self, name: str, fd: int) -> None:
+        self._real[name](fd)
+        path = Path(os.readlink(f"/proc/self/fd/{fd}"))
+        self.calls.append(f"sync {path.name}")
+        if path.is_file():
+            self._synced[path.stat().st_ino] = path.read_bytes()
+
+    def _rename(self, name: str, old: str | Path, new: str | Path, folders: dict[str, int]) -> None:
+        folder = Path(os.readlink(f"/proc/self/fd/{folders['src_dir_fd']}")) if folders else Path(old).parent
+        path = folder / Path(old).name
+        content = path.read_bytes()
+        self.renames[Path(new).name] = content, self._synced.get(path.stat().st_ino) == content
+        self.present[Path(new).name] = {one.name: one.stat().st_size for one in folder.iterdir()}
+        self.calls.append(f"rename {Path(new).name}")
+        self._real[name](old, new, **folders)
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    return Disk(monkeypatch)
+
+
+def test_the_record_of_an_end_is_durable_before_it_has_its_name(tmp_path, disk):
+    folder = ControlFolder(str(tmp_path))
+    assert folder.claim()
+    folder.begin({"pid": 1})
+    folder.finish({"code": 7})
+    folder.close()
+    assert disk.renames[EXIT] == (b'{"code": 7}', True)
+    assert disk.calls == [f"rename {STARTED}", "sync exit.tmp", f"rename {EXIT}"]
+
+
+def test_a_start_is_recorded_whole_and_after_there_is_room_for_its_end(tmp_path, disk):
+    folder = ControlFolder(str(tmp_path))
+    assert folder.claim()
+    folder.begin({"pid": 1})
+    folder.close()
+    assert disk.renames[STARTED][0] == b'{"pid": 1}'
+    assert disk.present[STARTED]["exit.tmp"] == 1024, "a full disk could prevent the record of the end"
+    assert STARTED not in disk.present[STARTED], "it was there before it was whole"
+
+
+def test_a_fence_is_whole_too(tmp_path, disk):
+    folder = ControlFolder(str(tmp_path))
+    assert folder.claim()
+    folder.fence({"fenced": True})
+    folder.close()
+    assert disk.renames[STARTED][0] == b'{"fenced": true}'
+    assert STARTED not in disk.present[STARTED]
+
+
+def test_who_claims_looks_once_more_when_it_has_the_lock(tmp_path, monkeypatch):
+    """Between its first look and the lock another one may have begun the attempt, and ended it."""
+    real = record.fcntl.lockf
+
+    def lockf(fd: int, command: int) -> None:
+        (tmp_path / STARTED).write_text("{}")
+        real(fd, command)
+
+    monkeypatch.setattr(record.fcntl, "lockf", lockf)
+    folder = ControlFolder(str(tmp_path))
+    assert not folder.claim()
+
+
+def test_a_synced_file_is_durable_before_it_has_its_name_and_its_name_after(tmp_path, disk):
+    write_atomic(tmp_path / "file", b"content", sync=True)
+    assert disk.renames == {"file": (b"content", True)}
+    assert [call.partition(" ")[0] for call in disk.calls] == ["sync", "rename", "sync"]
+    assert disk.calls[-1] == f"sync {tmp_path.name}"
+
+
+def test_a_new_journal_is_durable_before_anything_is_written_into_it(tmp_path, disk):
+    SqliteJournal(tmp_path / "journal.sqlite").close()
+    assert disk.renames["journal.sqlite"][1]
+    assert disk.calls[-1] == f"sync {tmp_path.name}"
+
+
+def test_a_request_is_durable_before_the_driver_is_woken(tmp_path, disk, monkeypatch):
+    waker = mailbox.open_waker(tmp_path)
+    write = os.write
+
+    def woken(fd: int, data: bytes) -> int:
+        disk.calls.append("wake")
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", woken)
+    name = mailbox.post(tmp_path, {"kind": "stop"})
+    waker.close()
+    assert disk.renames[f"{name}.json"] == (b'{"kind": "stop"}', True)
+    assert disk.calls[1:] == [f"rename {name}.json", "sync requests", "wake"]
+
+
+def test_a_request_is_removed_after_the_journal_has_it(tmp_path, monkeypatch):
+    kept: list[bool] = []
+    real = mailbox.remove
+
+    def remove(directory: Path, request: mailbox.Request) -> None:
+        events = read_events(directory / "journal.sqlite")
+        kept.append(any(event.kind == "RequestTaken" and event.request == request.id for event in events))
+        real(directory, request)
+
+    monkeypatch.setattr(mailbox, "remove", remove)
+    experiment = rw.Experiment("order", {"x": rw.Float(0, 1)}, {"y": "minimize"})
+    mailbox.post(tmp_path, {"kind": "enqueue", "points": [{"x": 0.5}]})
+    with rw.Scheduler(experiment, RandomOptimizer(), LocalMetadataRunner(lambda x: x), directory=tmp_path) as scheduler:
+        scheduler.run(trials=2)
+    assert kept == [True]
