@@ -692,6 +692,15 @@ def test_an_optimizer_that_was_cut_short_is_not_used_any_more(method):
         driver.run()
 
 
+def test_a_stop_that_ctrl_c_cut_short_is_done_by_the_next_run():
+    runner = FakeRunner(World(seconds=FOREVER)).plan("stop", KeyboardInterrupt())
+    driver = scheduler(runner, 1, limits=Limits(timeout=5.0), on_failure="fail")
+    with pytest.raises(KeyboardInterrupt):
+        driver.run()
+    driver.run()
+    assert (statuses(driver), runner.called("stop")) == (["FAILED"], [0, 0])
+
+
 def test_news_that_was_read_when_ctrl_c_came_is_looked_for_again():
     world = World(seconds=3.0)
     runner = FakeRunner(world, simulated=True).plan("fetch_result", KeyboardInterrupt())

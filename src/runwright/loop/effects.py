@@ -86,23 +86,25 @@ class Effects:
         for index in self._stopping.due(self.to_stop, now):
             if index in self.unresolved or index in self.to_deploy:
                 continue  # when it is known what there is to stop
+            if index in self._state.stopping:  # else it has ended, and what runs now is another attempt
+                trial = self._state.trials[index]
+                if index in self.again:  # it is over before it began
+                    del self.again[index]
+                    self._reattached(trial, NeverStarted(), now)
+                elif not self._stopped(trial):
+                    self._stopping.in_vain(index, now)
+                    continue
             self.to_stop.discard(index)
-            if index not in self._state.stopping:
-                self._stopping.settle(index)
-                continue  # it has ended, and what runs now is another attempt
-            trial = self._state.trials[index]
-            if index in self.again:  # it is over before it began
-                del self.again[index]
-                self._reattached(trial, NeverStarted(), now)
-                continue
-            try:
-                self._runner.stop(trial, trial.stop_requested)
-            except Exception as error:  # noqa: BLE001  (a stop that fails is tried again at the next turn)
-                self._recorder.note(f"stopping failed and is tried again: {type(error).__name__}: {error}", index)
-                self.to_stop.add(index)
-                self._stopping.in_vain(index, now)
-            else:
-                self._stopping.settle(index)
+            self._stopping.settle(index)
+
+    def _stopped(self, trial: BaseTrial) -> bool:
+        """Ask the runner to stop an attempt; say whether it heard."""
+        try:
+            self._runner.stop(trial, trial.stop_requested)
+        except Exception as error:  # noqa: BLE001  (a stop that fails is tried again)
+            self._recorder.note(f"stopping failed and is tried again: {type(error).__name__}: {error}", trial.index)
+            return False
+        return True
 
     def _deploy(self, trials: Sequence[BaseTrial]) -> None:
         try:
