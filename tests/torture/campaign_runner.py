@@ -75,6 +75,7 @@ class CampaignRunner(rw.Runner):
             raise SubmitError(f"another point runs under the key {key}")
         else:
             world.happens("launch adopted", key)
+            job.visible = min(job.visible, world.now)
         self._seen[key] = TrialStatus.STAGED if self.staging_required else TrialStatus.RUNNING
         if self.traits.inline:
             self._evaluate(key)
