@@ -1,7 +1,8 @@
 """Calls an evaluation function: catches everything that it does, and measures it.
 
 A function takes the parameters as one mapping or as keywords, by its signature, and ``seed``, ``instance`` and
-``budget`` where its signature has them. What it may return stands in `measurements`.
+``budget`` where its signature has them. In an open experiment, whose points may have more than a search space has, an
+argument beside the mapping gets the parameter of its name. What it may return stands in `measurements`.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Evaluation:
     def _plan_for(self, parameters: Mapping[str, Any]) -> _Plan:
         names = tuple(parameters)
         if names != self._names:
-            self._plan, self._names = _Plan.of(self.function, names), names
+            self._plan, self._names = _Plan.of(self.function, names, named=True), names
         return self._plan
 
     def __call__(self, trial: BaseTrial) -> Result:
@@ -180,20 +181,27 @@ class _Plan:
     Attributes:
         mapping: Whether the parameters are given as one mapping.
         positional: Parameters that are given by position.
+        named: Parameters that are given by name beside the mapping.
         extras: Which of seed, instance and budget it takes, and whether each is required.
     """
 
-    __slots__ = ("extras", "mapping", "positional")
+    __slots__ = ("extras", "mapping", "named", "positional")
 
     def __init__(
-        self, *, mapping: bool = True, positional: tuple[str, ...] = (), extras: Mapping[str, bool] | None = None
+        self,
+        *,
+        mapping: bool = True,
+        positional: tuple[str, ...] = (),
+        named: tuple[str, ...] = (),
+        extras: Mapping[str, bool] | None = None,
     ) -> None:
         self.mapping = mapping
         self.positional = positional
+        self.named = named
         self.extras = extras or {}
 
     @classmethod
-    def of(cls, function: Callable[..., Any], known: Collection[str]) -> _Plan:
+    def of(cls, function: Callable[..., Any], known: Collection[str], *, named: bool = False) -> _Plan:
         try:
             arguments = inspect.signature(function).parameters
         except (TypeError, ValueError):
@@ -207,10 +215,11 @@ class _Plan:
         kinds = {argument.kind for argument in arguments.values()}
         first = next(iter(arguments.values()), None)
         if first is not None and first.name not in known:
-            alone = needed == [first.name] and first.kind in _POSITIONAL
+            beside = tuple(name for name, a in arguments.items() if named and name in known and a.kind in _BY_NAME)
+            alone = first.kind in _POSITIONAL and [name for name in needed if name not in beside] == [first.name]
             starred = not needed and inspect.Parameter.VAR_KEYWORD not in kinds
             if alone or (starred and first.kind is inspect.Parameter.VAR_POSITIONAL):
-                return cls(mapping=True, extras=extras)
+                return cls(mapping=True, named=beside, extras=extras)
         for name in needed:
             if name not in known:
                 _refuse(function, known, f"its required argument {name!r} is no parameter of the experiment")
@@ -225,7 +234,8 @@ class _Plan:
     def call(self, function: Callable[..., Any], trial: BaseTrial, parameters: dict[str, Any]) -> Any:
         extras = self._extras(trial) if self.extras else {}
         if self.mapping:
-            return function(dict(parameters), **extras)
+            named = {name: parameters[name] for name in self.named}
+            return function(dict(parameters), **named, **extras)
         if not self.positional:
             return function(**parameters, **extras)
         rest = {name: value for name, value in parameters.items() if name not in self.positional}

@@ -1,9 +1,10 @@
 """Turns what an evaluation function returned into measurements.
 
-Accepted are a number (of the sole objective), ``(mean, sem)`` (the same), a mapping of metrics, a point result with
-``metric_names``, ``means`` and ``cov``, and a `Result`. Everything else is refused by a sentence that names the metric.
-An objective must be a finite number; what else a mapping holds is kept: finite numbers as metrics, the rest as
-additional information, since one odd remark must not cost the measurement of an hour.
+Accepted are a number (of the sole objective), ``(mean, sem)`` (the same), a list of numbers (of several objectives, in
+their order), a mapping of metrics, a point result with ``metric_names``, ``means`` and ``cov``, and a `Result`; each
+but the last may be the first of two, whose second is a mapping of remarks. Everything else is refused by a sentence
+that names the metric. An objective must be a finite number; what else a mapping holds is kept: finite numbers as
+metrics, the rest as additional information, since one odd remark must not cost the measurement of an hour.
 """
 
 from __future__ import annotations
@@ -52,8 +53,23 @@ def read_returned(value: Any, objectives: Collection[str]) -> tuple[Metrics, Jso
         return _read_mapping(_of_point(value), objectives)
     if value is None:
         raise InvalidResultError(f"the evaluation returned None where {_wanted(objectives)} was expected")
+    if isinstance(value, tuple) and len(value) == _PAIR and isinstance(value[1], Mapping):
+        metrics, info = read_returned(value[0], objectives)
+        return metrics, info | {clean(str(name)): _as_json(part) for name, part in value[1].items()}
+    if len(objectives) > 1 and (isinstance(value, (list, tuple)) or getattr(value, "shape", None)):
+        return _in_order(value, objectives), {}
     name = _sole(objectives)
     return {name: measurement(value, name)}, {}
+
+
+def _in_order(values: Any, objectives: Collection[str]) -> Metrics:
+    """Read a list of values: one for each objective, in their order."""
+    if len(values) != len(objectives):
+        names = ", ".join(repr(name) for name in objectives)
+        raise InvalidResultError(
+            f"the evaluation returned {len(values)} values where there are {len(objectives)} objectives ({names})"
+        )
+    return {name: measurement(value, name) for name, value in zip(objectives, values, strict=True)}
 
 
 def read_result(result: Result, objectives: Collection[str]) -> tuple[Metrics, Json]:

@@ -67,6 +67,8 @@ def returning(value, **fields):
         (SimpleNamespace(metric_names=["y"], means=[3.0], cov=None), (3.0, None)),
         (SimpleNamespace(metric_names=["y"], means=np.array([3.0]), cov=np.array([[4.0]])), (3.0, 2.0)),
         (Result(arms={"any": {"y": (1.0, None)}}), (1.0, None)),
+        ((1.5, {}), (1.5, None)),
+        (({"y": (1.0, 0.5)}, {"note": 1}), (1.0, 0.5)),
     ],
     ids=named,
 )
@@ -128,6 +130,24 @@ def test_a_lone_value_needs_a_sole_objective():
     assert "names no objective" in evaluate(lambda _: 1.0, none).failure.message
     assert evaluate(lambda _: {"any": 1.0}, none).metrics == {"any": (1.0, None)}
     assert "'any'" in evaluate(lambda _: {"any": "text"}, none).failure.message
+
+
+@pytest.mark.parametrize("value", [[1.0, 2.0], (1, 2), np.array([1.0, 2.0]), ([1.0, (2.0, None)], {"note": "n"})])
+def test_a_list_has_the_objectives_in_their_order(value):
+    result = returning(value, objectives={"y": "minimize", "t": "maximize"})
+    assert result.metrics == {"y": (1.0, None), "t": (2.0, None)}
+    assert result.additional_info == ({"note": "n"} if isinstance(value, tuple) and value != (1, 2) else None)
+
+
+def test_a_list_of_another_length_is_refused():
+    failure = returning([1.0], objectives={"y": "minimize", "t": "maximize"}).failure
+    assert failure.message == "the evaluation returned 1 values where there are 2 objectives ('y', 't')"
+
+
+def test_remarks_stand_beside_what_was_measured():
+    result = returning((1.0, {"epochs": 3, 4: np.float64(1.0), "odd": {1}}))
+    assert result.metrics == {"y": (1.0, None)}
+    assert result.additional_info == {"epochs": 3, "4": 1.0, "odd": "{1}"}
 
 
 def test_what_nobody_asked_for_is_kept():
@@ -307,6 +327,21 @@ def test_seed_instance_and_budget_where_the_signature_has_them():
     assert evaluate(lambda x, z, budget: x + z + (budget is None), trial()).metrics["y"][0] == 3.5
 
 
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda point, z: point["x"] + z, 2.5),
+        (lambda point, seed, *, z: point["x"] + z, 2.5),
+        (lambda point, z=0.0: point["x"] + z, 2.5),
+        (lambda point, w=1.0: point["x"] + w, 1.5),
+    ],
+    ids=["required", "by name", "default", "other"],
+)
+def test_in_an_open_experiment_a_parameter_may_stand_beside_the_mapping(function, expected):
+    open_one = rw.OpenExperiment("o", {"y": "minimize"}).new_trial(0, [POINT])
+    assert evaluate(function, open_one).metrics == {"y": (expected, None)}
+
+
 def test_a_parameter_called_seed_is_a_parameter():
     named = rw.Experiment("e", {"seed": rw.Float(0, 1)}, {"y": "minimize"}).new_trial(0, [{"seed": 0.25}])
     assert evaluate(lambda seed: seed, named).metrics["y"][0] == 0.25
@@ -319,8 +354,9 @@ def test_a_parameter_called_seed_is_a_parameter():
         (lambda x: 0, "it takes no argument 'z'"),
         (lambda: 0, "it takes no argument 'x'"),
         (lambda a, b: 0, "its required argument 'a' is no parameter of the experiment"),
+        (lambda a, z: 0, "its required argument 'a' is no parameter of the experiment"),
     ],
-    ids=["more", "fewer", "none", "others"],
+    ids=["more", "fewer", "none", "others", "another"],
 )
 def test_a_function_of_other_arguments_is_refused(function, sentence):
     with pytest.raises(UsageError, match=sentence):
