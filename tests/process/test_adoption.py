@@ -92,6 +92,34 @@ def test_a_pid_that_changes_hands_between_two_looks_is_not_adopted(bench, monkey
     bench.record(request)
 
 
+def test_an_end_between_two_looks_is_seen(folder, monkeypatch):
+    """The supervisor records the end after we looked for it, and is gone when we look for its lock."""
+    control = ControlFolder(str(folder))
+    assert control.claim()
+    control.begin({"pid": 1})
+    looks = []
+
+    def lock_holder(fd: int) -> None:
+        if not looks:
+            control.finish({"code": 7})
+        looks.append(fd)
+
+    monkeypatch.setattr(adoption, "lock_holder", lock_holder)
+    assert restart_rule(folder) == Exited({"code": 7})
+    assert looks
+    control.close()
+
+
+def test_a_start_is_no_fence(folder):
+    control = ControlFolder(str(folder))
+    assert control.claim()
+    control.begin({"pid": 1, "boot": "another"})
+    control.close()
+    unfence(folder)
+    assert isinstance(restart_rule(folder), Vanished)
+    assert not fence(folder)
+
+
 def test_a_fence_keeps_an_attempt_from_beginning_until_it_is_taken_away(bench):
     request = bench.request("echo run >> ../count")
     assert fence(request["control"])

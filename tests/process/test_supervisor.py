@@ -142,6 +142,16 @@ def test_trouble_before_the_start_is_answered_and_nothing_has_begun(bench):
     assert bench.launch(missing)["event"] == "error"
 
 
+def test_an_attempt_whose_start_cannot_be_recorded_does_not_begin(bench):
+    request = bench.request("touch ../ran")
+    Path(request["control"], "exit.tmp").mkdir()
+    answer = bench.launch(request)
+    assert answer["event"] == "error"
+    assert answer["message"].startswith("the supervisor could not begin: ")
+    assert not Path(request["control"], "started").exists()
+    assert not Path(request["cwd"], "../ran").exists()
+
+
 def test_an_attempt_begins_once(bench):
     request = bench.request("echo run >> ../count; sleep 0.1")
     answers = bench.launcher.launch([request, {**request, "id": "again"}])
@@ -409,6 +419,29 @@ def test_supervisors_outlive_the_launcher(bench, kill, gone):
     gone([launcher])
     assert bench.run("exit 4")["code"] == 4  # by a new launcher
     assert bench.launcher.pid != launcher
+    Path(request["cwd"], "../go").touch()
+    assert bench.record(request)["code"] == 3
+
+
+def test_a_tree_whose_driver_and_supervisor_died_is_ended(bench, kill, gone, happens):
+    request = hiders(bench, "time.sleep(600)")
+    answer = bench.launch(request)
+    happens(lambda: Path(request["cwd"], "pids").exists() and len(pids_of(request)) >= 7, "the start of the tree")
+    bench.launcher.close()
+    kill(answer["pid"])
+    gone([answer["pid"], *pids_of(request)])
+
+
+def test_a_launcher_says_that_a_supervisor_was_killed(bench, kill):
+    answer = bench.launch(bench.request("sleep 600"))
+    kill(answer["pid"])
+    assert select.select([bench.launcher._answers], [], [], 30)[0], "nobody said anything"
+    assert [(told["event"], told["id"]) for told in bench.launcher._read()] == [("gone", answer["id"])]
+
+
+def test_a_supervisor_that_is_suspended_is_woken_by_the_launcher(bench):
+    request = bench.request("while [ ! -e ../go ]; do sleep 0.01; done; exit 3")
+    os.kill(bench.launch(request)["pid"], signal.SIGSTOP)
     Path(request["cwd"], "../go").touch()
     assert bench.record(request)["code"] == 3
 

@@ -43,13 +43,13 @@ class Disk:
 
     def _sync(self, name: str, fd: int) -> None:
         self._real[name](fd)
-        path = Path(os.readlink(f"/proc/self/fd/{fd}"))
+        path = Path(f"/proc/self/fd/{fd}").readlink()
         self.calls.append(f"sync {path.name}")
         if path.is_file():
             self._synced[path.stat().st_ino] = path.read_bytes()
 
     def _rename(self, name: str, old: str | Path, new: str | Path, folders: dict[str, int]) -> None:
-        folder = Path(os.readlink(f"/proc/self/fd/{folders['src_dir_fd']}")) if folders else Path(old).parent
+        folder = Path(f"/proc/self/fd/{folders['src_dir_fd']}").readlink() if folders else Path(old).parent
         path = folder / Path(old).name
         content = path.read_bytes()
         self.renames[Path(new).name] = content, self._synced.get(path.stat().st_ino) == content
@@ -103,6 +103,16 @@ def test_who_claims_looks_once_more_when_it_has_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(record.fcntl, "lockf", lockf)
     folder = ControlFolder(str(tmp_path))
     assert not folder.claim()
+
+
+def test_who_finds_the_lock_taken_does_not_begin(tmp_path, monkeypatch):
+    def lockf(fd: int, command: int) -> None:
+        raise BlockingIOError
+
+    monkeypatch.setattr(record.fcntl, "lockf", lockf)
+    folder = ControlFolder(str(tmp_path))
+    assert not folder.claim()
+    folder.close()
 
 
 def test_a_synced_file_is_durable_before_it_has_its_name_and_its_name_after(tmp_path, disk):

@@ -16,6 +16,7 @@ SECTIONS = {
     "limits": "time, memory and output, with and without a driver",
     "disk": "faults of disk, data and clock",
     "campaigns": "seeded campaigns in simulated time with every fault, judged by an independent checker",
+    "planted": "faults of order and durability that were put in on purpose, and who sees them",
 }
 
 

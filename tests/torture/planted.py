@@ -1,7 +1,7 @@
 """Faults of order and durability planted in the product, by name: each makes it break a promise.
 
 ``PLANTED[name]()`` is a context in which the fault is there. They are for harnesses that must show that they see: one
-that passes with a fault in place is blind to it.
+that passes with a fault in place is blind to it. Those that stand in the sources are in `planted_source`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from runwright.runner import Following, Lost, NeverStarted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+    from tests.torture.figures import Figure, Scale
 
 
 @contextmanager
@@ -305,3 +307,10 @@ PLANTED: dict[str, Callable[[], AbstractContextManager[None]]] = {
         believe_an_end_too_early,
     )
 }
+
+
+def run(scale: Scale) -> list[Figure]:
+    """Run the section: every planted fault, and who sees it."""
+    from tests.torture import planted_trial  # which needs what stands above
+
+    return planted_trial.run(scale)
