@@ -34,7 +34,8 @@ WORKERS = 3
 SUSPENDED = 6
 LIMITS = rw.Limits(timeout=3.0, grace=0.5)
 """Of evaluations that suspend themselves."""
-ON_FAILURE = {key: {"retry": 50, "backoff": 0.05, "longest": 0.2} for key in ("other", "lost", "submit_error")}
+KINDS_OF_FAILURES = ("other", "lost", "submit_error")
+RETRIES = 50
 """Programs, workers and supervisors are killed too, and that costs an attempt."""
 PROGRAM = Path(__file__).with_name("kills_evaluation.py")
 FUNCTION = "tests.torture.kills_evaluation:evaluate"
@@ -59,6 +60,12 @@ def make_runner(kind: str, evidence: str) -> rw.Runner:
 def make_optimizer(kind: str) -> Optimizer:
     """Return the optimizer of a kind."""
     return OptunaOptimizer("tpe", options={"n_startup_trials": 4}) if kind == "tpe" else RandomOptimizer()
+
+
+def on_failure(kind: str) -> dict[str, dict[str, float]]:
+    """Return what follows a failed attempt: another, and at once where no other trial must be asked for meanwhile."""
+    waits = {} if kind == "tpe" else {"longest": 0.2}
+    return {key: {"retry": RETRIES, "backoff": 0.0 if kind == "tpe" else 0.05, **waits} for key in KINDS_OF_FAILURES}
 
 
 class Outward:
@@ -86,7 +93,7 @@ def main() -> None:
     directory, kind, trials, evidence = sys.argv[1:]
     os.environ[EVIDENCE] = evidence
     runner, optimizer = make_runner(kind, evidence), make_optimizer(kind)
-    settings: dict[str, Any] = {"limits": LIMITS} if kind.startswith("stopped") else {"on_failure": ON_FAILURE}
+    settings: dict[str, Any] = {"limits": LIMITS} if kind.startswith("stopped") else {"on_failure": on_failure(kind)}
     with rw.Scheduler(EXPERIMENT, optimizer, runner, directory=directory, **settings) as scheduler:
         scheduler.run(trials=int(trials), on_turn=Outward(evidence))
         scheduler.state.check()
