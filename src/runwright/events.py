@@ -171,7 +171,7 @@ class GaveUp:
     time: float
     trial: int
     penalty: Json | None = None
-    """What is told of its objectives in place of measurements, or None. Decided here, so that it is told again alike."""
+    """What is told of its objectives in place of measurements, or None. Recorded, so that it is told again alike."""
     abort: bool | None = None
     """Whether policy ends the experiment for it."""
 
