@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from runwright.result import Json
 
 
+SUBMIT_ONCE = {"submit_error": "fail"}
+"""What follows a failure where nothing was said: a submission that failed is that trial's failure, and not repeated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The constructor's arguments of an `AxRunner`.
@@ -55,7 +59,7 @@ class Settings:
         """What the arguments say of running."""
         return Policy(
             parallel=self.parallel,
-            on_failure=OnFailure.of(self.on_failure) if self.on_failure is not None else OnFailure(),
+            on_failure=OnFailure.of(SUBMIT_ONCE if self.on_failure is None else self.on_failure),
             limits=self.limits or Limits(),
         )
 

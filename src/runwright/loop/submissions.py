@@ -199,9 +199,10 @@ class Submissions:
             session.engine.detach()
             return
         session.engine.interrupt(self.state.stop_message)
+        session.turn()
         while self.state.live:
-            session.turn()
             session.wait()
+            session.turn()
 
     # Leave.
 
