@@ -182,6 +182,7 @@ class Bench:
             "pytest_add_cli_args": [*_PYTEST, *(f"--deselect={test}" for test in self._group.but)],
             "timeout_multiplier": 5.0,
             "timeout_constant": 6.0,
+            "process_isolation": "forkserver",  # children of tests are none of the workers
             "track_dependencies": False,
             "use_git_change_detection": False,
         }

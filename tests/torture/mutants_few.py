@@ -13,7 +13,7 @@ CAMPAIGNS = 40
 KILLS = 30
 
 
-class TestFewStories(Story.TestCase):
+class TestFewStories(Story.TestCase):  # type: ignore[misc, valid-type]
     """Every event at every moment."""
 
     settings = settings(max_examples=8, stateful_step_count=40, deadline=None, derandomize=True)

@@ -153,6 +153,8 @@ def test_a_submission_of_which_nothing_is_known_is_asked_after_until_it_is(unkno
     assert statuses(driver) == ["COMPLETED"]
     assert runner.world.starts == {(0, 1): 1}, "a second attempt might have run beside the first"
     assert len(runner.called("reattach")) == 4
+    (note,) = [event for event in events(driver) if event.kind == "Noted" and event.trial == 0]
+    assert note.message == "it could not be started, and whether it exists is not known yet: no answer"
 
 
 def test_run_metadata_that_is_no_json_is_the_runners_fault():
@@ -216,6 +218,7 @@ def test_a_result_that_cannot_be_fetched_is_asked_for_again(failures):
     driver = run(runner)
     assert statuses(driver) == ["COMPLETED"]
     assert one(driver, "Noted").message == "its result could not be fetched: OSError: stale handle"
+    assert one(driver, "Noted").trial == 0
     assert one(driver, "Finished").time < 5.0, "it is asked for again soon, not with the next full poll"
 
 
@@ -375,6 +378,7 @@ def test_a_stop_that_fails_is_tried_again():
     driver = run(runner, 1, limits=Limits(timeout=5.0))
     assert failure(driver).kind is FailureKind.TIMEOUT
     assert one(driver, "Noted").message == "stopping failed and is tried again: OSError: no route"
+    assert one(driver, "Noted").trial == 0
     assert len(runner.called("stop")) == 3
     assert len([kind for kind in kinds(driver) if kind == "StopRequested"]) == 1
     assert one(driver, "Finished").time < 6.0
@@ -640,6 +644,16 @@ def test_what_never_started_is_sent_again_only_as_far_as_there_are_slots(capacit
     assert [trial.attempt for trial in driver.state.trials] == [1, 1, 1]
 
 
+def test_without_limits_all_that_never_started_is_sent_again_at_once():
+    world = World(seconds=4.0)
+    journal = left_alone(FakeRunner(world, survives_driver=True), 3)
+    world.jobs.clear()
+    driver = run(FakeRunner(world, survives_driver=True), 0, journal=journal, trials=3)
+    assert [driver.state.trials[index].attempt for index in range(3)] == [1, 1, 1]
+    sent = {event.time for event in events(driver)[-12:] if event.kind == "Deployed"}
+    assert len(sent) == 1, "one waited for the others"
+
+
 def test_what_waits_to_be_sent_again_can_be_stopped():
     world = World(seconds=4.0)
     journal = left_alone(FakeRunner(world, survives_driver=True), 2)
@@ -719,6 +733,48 @@ def test_an_outage_is_waited_for_though_there_is_news():
     driver = run(runner, 1)
     (ended,) = [event.time for event in events(driver) if event.kind == "Finished"]
     assert (statuses(driver), ended) == (["COMPLETED"], pytest.approx(3.0 + 0.1 + 0.2 + 0.4 + 0.8))
+
+
+# What others propose, and what they want stopped.
+
+
+def test_trials_that_others_propose_are_recorded_as_they_are():
+    driver = scheduler(FakeRunner(), 0)
+    driver.run()
+    engine = driver._engine
+    assert engine.add(points(2), "submitted", instance="i", budget=0.5, seed=7) == [0, 1]
+    assert engine.add([{"x": 0.75}], "enqueued") == [2]
+    assert driver.optimizer.attached == [0, 1, 2]
+    engine.recorder.commit()
+    asked = [event for event in events(driver) if event.kind == "TrialAsked"]
+    assert [(event.points, event.source, event.instance, event.budget, event.seed) for event in asked] == [
+        ([{"x": 0.0}], "submitted", "i", 0.5, 7),
+        ([{"x": 1 / 64}], "submitted", "i", 0.5, 7),
+        ([{"x": 0.75}], "enqueued", None, None, None),
+    ]
+
+
+@pytest.mark.parametrize("cause", [StopCause.USER, StopCause.TIMEOUT])
+def test_a_trial_that_has_ended_is_not_stopped(cause):
+    driver = run(FakeRunner())
+    before = events(driver)
+    driver._engine.stop(0, cause, "too late")
+    assert not driver._engine.recorder.pending
+    assert events(driver) == before
+
+
+def test_a_candidate_is_stopped_by_users_alone():
+    driver = scheduler(FakeRunner(), 0)
+    driver.run()
+    engine = driver._engine
+    engine.add(points(1), "submitted")
+    engine.stop(0, StopCause.INTERRUPT, "the driver leaves")
+    assert statuses(driver) == ["CANDIDATE"]
+    engine.clock.advance_to(7.0)
+    engine.stop(0, StopCause.USER, "enough")
+    engine.recorder.commit()
+    stopped = one(driver, "Stopped")
+    assert (stopped.time, stopped.attempt, stopped.status, stopped.reason) == (7.0, 0, S.ABANDONED, "enough")
 
 
 def test_time_goes_on_where_the_last_driver_left():

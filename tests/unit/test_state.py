@@ -234,6 +234,11 @@ def test_a_trial_of_several_points():
         (RUNS, ev.Stopped(5.0, 0, 1, S.STALE, ""), IllegalTransitionError, "trial 0 cannot go from RUNNING to STALE"),
         (FAILED, ev.Stopped(5.0, 0, 1, S.ABANDONED, ""), ContractError, "trial 0 has no live attempt 1"),
         ([STARTED, ASKED], ev.Detached(5.0, 0, 0), ContractError, "trial 0 has no live attempt"),
+        (RUNS, replace(FINISHED, attempt=2), ContractError, "trial 0 has no live attempt 2"),
+        (RUNS, ev.StopRequested(5.0, 0, 2, StopCause.USER, ""), ContractError, "trial 0 has no live attempt 2"),
+        (RUNS, ev.Stopped(5.0, 0, 2, S.ABANDONED, ""), ContractError, "trial 0 has no live attempt 2"),
+        (RUNS, ev.Interrupted(5.0, 0, 2, ""), ContractError, "trial 0 has no live attempt 2"),
+        (RUNS, ev.Detached(5.0, 0, 2), ContractError, "trial 0 has no live attempt 2"),
     ],
 )
 def test_what_cannot_happen_is_refused_and_changes_nothing(before, event, error, sentence):
