@@ -100,16 +100,23 @@ class Enumerated:
         self._record = record
         self._passage = 0
         self._missed = 0
+        self._died = 0
 
     def next(self) -> str | None:
         if self._missed >= _MISSES:
+            role, number = self._process
+            print(f"    {self._kind}: {role}{number} died at each of its {self._died} passages", flush=True)
             return None
         self._passage += 1
         return name_of(self._kind, (*self._before, Death(*self._process, self._passage - 1)))
 
     def take(self, name: str, outcome: Outcome) -> None:
         self._record.add(name, outcome)
-        self._missed = 0 if name.rsplit(maxsplit=1)[-1] in outcome.died else self._missed + 1
+        if name.rsplit(maxsplit=1)[-1] in outcome.died:
+            self._died += 1
+            self._missed = 0
+        else:
+            self._missed += 1
 
 
 def run(scale: Scale) -> list[Figure]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import runwright as rw
 from runwright import mailbox
+from runwright.loop.on_failure import Rule
 from runwright.process import client
 from runwright.runners import LocalMetadataRunner, PoolRunner, ProcessRunner, SimulatedBackendRunner
 from runwright.simulation import BackendSimulator
@@ -24,6 +25,7 @@ SUBMITTED = (0.125, 0.5, 0.25)
 _PROGRAM = Path(__file__).with_name("points_evaluation.py")
 _FUNCTION = f"{_PROGRAM}:function"
 _LIMITS = rw.Limits(timeout=40.0, grace=0.05)
+_ON_FAILURE = Rule(retry=3, backoff=0.02)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def _run(directory: Path, runner: rw.Runner, kind: Kind) -> None:
     optimizer: Any = ChainOptimizer() if kind.workers == 1 else MarkedRandom()
     limits = _LIMITS if runner.traits.survives_driver else rw.Limits(grace=0.05)
     with rw.Scheduler(
-        EXPERIMENT, optimizer, runner, directory=directory, limits=limits, on_failure="retry 3"
+        EXPERIMENT, optimizer, runner, directory=directory, limits=limits, on_failure=_ON_FAILURE
     ) as scheduler:
         scheduler.run(trials=len(kind.statuses))
         scheduler.state.check()
@@ -121,7 +123,7 @@ def queue(directory: Path, evidence: Path) -> None:
     infos = [rw.TrialInfo({"x": x}) for x in SUBMITTED]
     found = []
     runner = ProcessRunner(_command("cost", evidence), workers=2)
-    with rw.TrialQueue(runner, directory=directory, limits=_LIMITS, on_failure="retry 3") as trials:
+    with rw.TrialQueue(runner, directory=directory, limits=_LIMITS, on_failure=_ON_FAILURE) as trials:
         for info in infos:
             trials.submit_trial(info)
         while trials.is_running():

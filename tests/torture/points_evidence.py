@@ -85,7 +85,9 @@ class Judge:
         self._kills = Counter(death.role for death in died)
         self._faults: list[str] = []
         # A failed attempt is repeated after a while, and others go ahead: what is told and asked changes its order.
-        self._fails = self._kills["supervisor"] + self._kills["evaluation"] + self._kills["launcher"] // 2
+        self._fails = self._kills["supervisor"] + self._kills["evaluation"]
+        # Two launchers in a row that die over their requests fail all of them.
+        self._fails += self._kills["launcher"] // 2 * kind.workers
 
     def faults(self) -> list[str]:
         """Return a sentence for each."""
