@@ -17,6 +17,7 @@ from runwright.process.adoption import (
     Unreachable,
     Vanished,
     adopt,
+    confirm,
     fence,
     restart_rule,
     stop_live,
@@ -69,6 +70,30 @@ def test_a_start_in_an_earlier_life_of_the_machine_is_lost(folder):
     found = restart_rule(folder)
     assert isinstance(found, Vanished)
     assert found.reason == "the machine went down while it ran"
+
+
+def test_a_start_without_a_boot_is_one_of_this_life(folder):
+    control = ControlFolder(str(folder))
+    assert control.claim()
+    control.begin({"pid": 1})
+    control.close()
+    found = restart_rule(folder)
+    assert isinstance(found, Vanished)
+    assert found.reason.startswith("its supervisor was killed")
+
+
+def test_who_said_that_it_started_is_confirmed_by_its_lock(bench):
+    request, other = bench.request("sleep 600"), bench.request("sleep 600")
+    pid, another = bench.launch(request)["pid"], bench.launch(other)["pid"]
+    process = confirm(request["control"], pid)
+    assert process.pid == pid
+    assert confirm(request["control"], another) is None
+    process.terminate()
+    process.close()
+    assert bench.record(request)["reason"] == "stop"
+    assert confirm(request["control"], pid) is None
+    os.kill(another, signal.SIGTERM)
+    bench.record(other)
 
 
 def test_a_holder_that_cannot_be_named_is_no_verdict(bench, monkeypatch):
@@ -173,3 +198,22 @@ def test_stop_without_a_driver_ends_all_that_lives(bench, folder):
     assert {bench.record(request)["reason"] for request in lives} == {"stop"}
     assert stop_live(folder) == []
     assert stop_live(folder / "no such run") == []
+
+
+def test_stop_without_a_driver_waits_for_one_that_is_about_to_begin(bench, folder, monkeypatch):
+    """Between its lock and its record it must not be told to stop: it is not yet known whom the lock means."""
+    request = bench.request("sleep 600")
+    bench.launch(request)
+    looks = []
+    real = adoption.restart_rule
+
+    def restart_rule(control):
+        looks.append(control)
+        found = real(control)
+        return Adopted(found.process, {}) if len(looks) < 4 else found
+
+    monkeypatch.setattr(adoption, "restart_rule", restart_rule)
+    assert stop_live(folder) == [request["id"]]
+    assert len(looks) == 4
+    monkeypatch.undo()
+    assert bench.record(request)["reason"] == "stop"

@@ -57,6 +57,15 @@ def test_a_launcher_that_is_killed_while_it_preloads_is_replaced(driver, tmp_pat
     assert driver.result(runner, driver.trial()).metrics == {"y": (0.5, None)}
 
 
+def test_a_preload_that_leaves_threads_is_refused_by_a_sentence(driver):
+    with pytest.raises(rw.UsageError) as refused:
+        driver.open(function=f"{Path(__file__).with_name('with_thread.py')}:function", preload=True)
+    assert f"{refused.value}" == (
+        "preload: after the import of the function's module there are 2 threads, and a process with threads cannot be "
+        "forked safely; leave preload out, or set OMP_NUM_THREADS=1"
+    )
+
+
 @pytest.mark.slow
 def test_a_pool_whose_first_supervisor_is_killed_over_its_start_starts_another(folder, monkeypatch):
     """The launcher says "gone" of it; the study must not end over that."""

@@ -423,6 +423,37 @@ def test_supervisors_outlive_the_launcher(bench, kill, gone):
     assert bench.record(request)["code"] == 3
 
 
+FAULTY = """
+import json, os, sys, time
+from runwright.process import supervisor
+from runwright.process.answers import Answers
+request = json.loads(sys.argv[1])
+def broken(limits, now):
+    while not os.path.exists(request["cwd"] + "/grown"):
+        time.sleep(0.001)
+    raise RuntimeError("a fault of ours" + 300 * "!")
+supervisor.WatchedLimits.exceeded = broken
+os._exit(supervisor.supervise(request, None, Answers(int(sys.argv[2]))))
+"""
+
+
+def test_a_fault_of_ours_ends_the_tree_and_is_recorded(bench, gone):
+    request = bench.request("sh -c 'echo $$ > pids; exec sleep 600' & echo $$ >> pids; touch grown; wait")
+    told, say = os.pipe()
+    serial = {**request, "serial": 0}
+    supervisor = subprocess.run(
+        [sys.executable, "-c", FAULTY, json.dumps(serial), str(say)], pass_fds=[say], timeout=60, check=False
+    )
+    os.close(say)
+    assert supervisor.returncode == 0
+    assert b'"started"' in os.read(told, 4096)
+    os.close(told)
+    record = bench.record(request)
+    assert (record["reason"], record["signal"]) == ("error", signal.SIGKILL)
+    assert record["message"] == ("RuntimeError: a fault of ours" + 300 * "!")[:300]
+    gone(pids_of(request))
+
+
 def test_a_tree_whose_driver_and_supervisor_died_is_ended(bench, kill, gone, happens):
     request = hiders(bench, "time.sleep(600)")
     answer = bench.launch(request)

@@ -164,6 +164,14 @@ def test_the_same_seed_waits_the_same():
     assert second != 2 * first, "each attempt has its own"
 
 
+def test_what_was_lost_together_does_not_come_back_together():
+    """Each attempt of each trial has a wait of its own."""
+    state = state_of(["run", LOST], ["run", LOST], ["run", LOST, "again", "run", LOST])
+    policy = Policy(on_failure={"lost": {"retry": 9, "backoff": 8, "longest": 8}})
+    waits = [verdict.not_before - verdict.time for verdict in decide.verdicts(state, policy, 5.0)]
+    assert len({round(wait, 3) for wait in waits}) == 3
+
+
 def test_an_interrupted_attempt_is_no_failure_of_the_trial():
     interrupted = ["run", ev.Interrupted(1.0, 0, 1, "left")]
     state = state_of([*interrupted, ev.DeployStarted(1.0, 0, 2), ev.Finished(2.0, 0, 2, Result.failed(CRASHED, ""))])
