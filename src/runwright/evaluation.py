@@ -60,6 +60,8 @@ class Evaluation:
         """
         if not experiment.is_open:
             self._plan = _Plan.of(self.function, experiment.parameters)
+            if experiment.conditional and not self._plan.mapping:
+                _check_defaults(self.function, experiment)
         self._experiment = experiment
 
     def _plan_for(self, parameters: Mapping[str, Any]) -> _Plan:
@@ -251,6 +253,16 @@ class _Plan:
             if value is not None or required:
                 extras[name] = value
         return extras
+
+
+def _check_defaults(function: Callable[..., Any], experiment: Experiment) -> None:
+    """Check that what is not in every point has a default, and a name by which it is given."""
+    for name, parameter in experiment.parameters.items():
+        argument = inspect.signature(function).parameters.get(name)
+        if parameter.when is None or argument is None:
+            continue
+        if argument.default is argument.empty or argument.kind is argument.POSITIONAL_ONLY:
+            _refuse(function, experiment.parameters, f"{name!r} is not in every point (when), so it needs a default")
 
 
 def _refuse(function: Callable[..., Any], known: Collection[str], why: str) -> NoReturn:

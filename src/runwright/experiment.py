@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
+from runwright.constraints import Constraint, check_reach, read
 from runwright.errors import UsageError
 from runwright.json_values import json_point
+from runwright.parameters import Choice, Float, Int, Parameter, ParameterValue, conditions, parameter_from_dict
 from runwright.trial import Arm, BaseTrial, BatchTrial, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runwright.result import Json
+    from runwright.result import Json, Metrics
+
+__all__ = [
+    "DIRECTIONS",
+    "Choice",
+    "Constraint",
+    "Experiment",
+    "Float",
+    "Int",
+    "OpenExperiment",
+    "Parameter",
+    "ParameterValue",
+    "check_name",
+    "parameter_from_dict",
+    "stable_seed",
+]
 
 DIRECTIONS = ("minimize", "maximize")
 _FORBIDDEN_IN_NAMES = ("/", "\\", "\0", "\n", "\r")
 _LONGEST_NAME = 200
 _LARGEST_INT = 2**63 - 1
-
-ParameterValue: TypeAlias = "float | int | str | bool"
 
 
 def stable_seed(*parts: object) -> int:
@@ -49,193 +62,12 @@ def check_name(name: object, what: str) -> str:
     return name
 
 
-def _finite(value: object, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UsageError(f"{what} must be a number, not {value!r:.60}")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf  # an integer that no floating-point number can hold
-    if not math.isfinite(number):
-        raise UsageError(f"{what} must be finite, not {value!r:.60}")
-    return number
-
-
-@dataclass(frozen=True, slots=True)
-class Float:
-    """A real parameter between two bounds, both included.
-
-    Args:
-        low: Lower bound.
-        high: Upper bound, greater than ``low``.
-        log: Whether it is searched on a logarithmic scale; ``low`` must then be positive.
-        default: The value in a point that does not name the parameter, or None: every point must name it.
-
-    Raises:
-        UsageError: A bound is no finite number, the bounds are reversed or equal, or the scale does not fit.
-    """
-
-    low: float
-    high: float
-    log: bool = False
-    default: float | None = None
-
-    def __post_init__(self) -> None:
-        low, high = _finite(self.low, "the lower bound"), _finite(self.high, "the upper bound")
-        object.__setattr__(self, "low", low)
-        object.__setattr__(self, "high", high)
-        _check_range(low, high, log=self.log)
-        if not math.isfinite(high - low):
-            raise UsageError(f"the bounds [{low}, {high}] are too far apart for a floating-point number")
-        if self.default is not None:
-            object.__setattr__(self, "default", self.validate(self.default))
-
-    def validate(self, value: object) -> float:
-        """Return the value as a float within the bounds.
-
-        Raises:
-            UsageError: It is no number, or outside the bounds.
-        """
-        if type(value) is float and self.low <= value <= self.high:
-            return value  # the usual case; what is not finite is not between bounds
-        number = _finite(value, "the value")
-        if not self.low <= number <= self.high:
-            raise UsageError(f"the value {number} is outside the bounds [{self.low}, {self.high}]")
-        return number
-
-    def to_dict(self) -> Json:
-        """Return the JSON form."""
-        return {"type": "float", "bounds": [self.low, self.high], "log": self.log, "default": self.default}
-
-
-@dataclass(frozen=True, slots=True)
-class Int:
-    """An integer parameter between two bounds, both included.
-
-    Args:
-        low: Lower bound.
-        high: Upper bound, greater than ``low``.
-        log: Whether it is searched on a logarithmic scale; ``low`` must then be positive.
-        default: The value in a point that does not name the parameter, or None: every point must name it.
-
-    Raises:
-        UsageError: A bound is no integer, the bounds are reversed or equal, or the scale does not fit.
-    """
-
-    low: int
-    high: int
-    log: bool = False
-    default: int | None = None
-
-    def __post_init__(self) -> None:
-        low, high = _integer(self.low, "the lower bound"), _integer(self.high, "the upper bound")
-        object.__setattr__(self, "low", low)
-        object.__setattr__(self, "high", high)
-        _check_range(low, high, log=self.log)
-        if self.default is not None:
-            object.__setattr__(self, "default", self.validate(self.default))
-
-    def validate(self, value: object) -> int:
-        """Return the value as an int within the bounds.
-
-        Raises:
-            UsageError: It is no integer, or outside the bounds.
-        """
-        number = _integer(value, "the value")
-        if not self.low <= number <= self.high:
-            raise UsageError(f"the value {number} is outside the bounds [{self.low}, {self.high}]")
-        return number
-
-    def to_dict(self) -> Json:
-        """Return the JSON form."""
-        return {"type": "int", "bounds": [self.low, self.high], "log": self.log, "default": self.default}
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A parameter that takes one of several values of one kind: texts, integers, floats or booleans.
-
-    Args:
-        values: The values, at least one, each once.
-        default: The value in a point that does not name the parameter, or None: every point must name it.
-
-    Raises:
-        UsageError: There are no values, a value stands twice, or the kinds are mixed.
-    """
-
-    values: tuple[ParameterValue, ...]
-    default: ParameterValue | None = None
-
-    def __init__(self, values: Sequence[ParameterValue], default: ParameterValue | None = None) -> None:
-        if isinstance(values, str) or not hasattr(values, "__iter__"):
-            raise UsageError(f"the values of a choice must be a list, not {values!r:.60}")
-        options = tuple(values)
-        if not options:
-            raise UsageError("a choice needs at least one value")
-        kinds = {type(value) for value in options}
-        allowed = (str, int, float, bool)
-        for value in options:
-            if type(value) not in allowed:
-                raise UsageError(f"a choice takes texts, numbers or booleans, not {value!r:.60}")
-            if isinstance(value, float) and not math.isfinite(value):
-                raise UsageError(f"a choice takes finite numbers, not {value}")
-        if kinds == {int, float}:
-            options, kinds = tuple(_finite(value, "a value of a choice") for value in options), {float}
-        if len(kinds) > 1:
-            names = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise UsageError(f"the values of a choice must be of one kind, not of {names}; quote texts")
-        for value in options:
-            if options.count(value) > 1:
-                raise UsageError(f"the value {value!r} stands more than once in a choice")
-        object.__setattr__(self, "values", options)
-        object.__setattr__(self, "default", None if default is None else self.validate(default))
-
-    def validate(self, value: object) -> ParameterValue:
-        """Return the value as it stands in the choice.
-
-        Raises:
-            UsageError: It is none of the values.
-        """
-        for option in self.values:
-            if option == value and isinstance(option, bool) == isinstance(value, bool):
-                return option
-        known = ", ".join(repr(option) for option in self.values[:10])
-        raise UsageError(f"the value {value!r:.60} is none of {known}")
-
-    def to_dict(self) -> Json:
-        """Return the JSON form."""
-        return {"type": "choice", "values": list(self.values), "default": self.default}
-
-
-Parameter: TypeAlias = Float | Int | Choice
-
-
-def _integer(value: object, what: str) -> int:
-    number = _finite(value, what)
-    if number != int(number):
-        raise UsageError(f"{what} must be an integer, not {value!r}")
-    whole = int(value)  # type: ignore[call-overload]  # `_finite` has refused all but int and float
-    if abs(whole) > _LARGEST_INT:
-        raise UsageError(f"{what} must fit in 64 bits, not {value!r:.60}")
-    return int(whole)
-
-
-def _check_range(low: float, high: float, *, log: bool) -> None:
-    if low > high:
-        raise UsageError(f"the bounds are reversed: {low} is greater than {high}")
-    if low == high:
-        raise UsageError(f"the bounds are equal ({low}); a parameter needs room, a constant is no parameter")
-    if log and low <= 0:
-        raise UsageError(f"a logarithmic scale needs a positive lower bound, not {low}")
-
-
-def parameter_from_dict(body: Mapping[str, Any]) -> Parameter:
-    """Build a parameter from its JSON form."""
-    if body["type"] == "choice":
-        return Choice(body["values"], body.get("default"))
-    kind = Float if body["type"] == "float" else Int
-    low, high = body["bounds"]
-    return kind(low, high, log=body.get("log", False), default=body.get("default"))
+def _check_absent(name: str, parameter: Parameter, parameters: Mapping[str, Any]) -> None:
+    if name in parameters:
+        told = " and ".join(
+            f"{parent} is {' or '.join(map(repr, values))}" for parent, values in (parameter.when or {}).items()
+        )
+        raise UsageError(f"parameter {name!r} is there only when {told}; remove it from this point")
 
 
 class Experiment:
@@ -246,6 +78,13 @@ class Experiment:
         parameters: Parameter name to `Float`, `Int` or `Choice`; at least one.
         objectives: Metric name to ``"minimize"`` or ``"maximize"``. Empty where a foreign loop owns the metrics.
         seed: Seed of everything random that is not given one of its own.
+        constraints: Sums of parameters, or of metrics, that must not exceed a bound, such as ``"x1 + x2 <= 1"`` and
+            ``"weight <= 40"``. A point that breaks one of the first kind is no point; a trial that breaks one of the
+            second is completed, and never among the best. Its metrics must be measured like objectives.
+
+    Attributes:
+        constraints: As they were read.
+        measured: Metrics that every result must have: the objectives, and those of constraints.
 
     Raises:
         UsageError: One sentence about what is wrong.
@@ -261,6 +100,7 @@ class Experiment:
         objectives: Mapping[str, str] | None = None,
         *,
         seed: int = 0,
+        constraints: Sequence[str] = (),
     ) -> None:
         self.name = check_name(name, "the name of the experiment")
         if not parameters and not self.is_open:
@@ -280,18 +120,78 @@ class Experiment:
         if type(seed) is not int or not 0 <= seed <= _LARGEST_INT:
             raise UsageError(f"the seed must be an integer from 0 to 2**63 - 1, not {seed!r:.60}")
         self.seed = seed
+        order = conditions(self.parameters)
+        self._order = order if any(parameter.when for parameter in self.parameters.values()) else None
+        self.constraints = self._read(constraints)
+        self._of_points = tuple(one for one in self.constraints if one.on == "parameters")
+        self._of_results = tuple(one for one in self.constraints if one.on == "metrics")
+        more = [name for constraint in self._of_results for name in constraint.weights]
+        self.measured: tuple[str, ...] = tuple(dict.fromkeys([*self.objectives, *more]))
+
+    def _read(self, constraints: Sequence[str]) -> tuple[Constraint, ...]:
+        if isinstance(constraints, str):
+            raise UsageError(f"the constraints must be a list of texts, not the text {constraints!r:.60}")
+        found = tuple(read(text, self.parameters, self.objectives) for text in constraints)
+        for constraint in found:
+            if constraint.on == "parameters":
+                check_reach(constraint, self.parameters)
+        return found
+
+    @property
+    def parameter_constraints(self) -> tuple[Constraint, ...]:
+        """The constraints on parameters, which every point meets."""
+        return self._of_points
+
+    @property
+    def outcome_constraints(self) -> tuple[Constraint, ...]:
+        """The constraints on metrics, which the best trials meet."""
+        return self._of_results
+
+    @property
+    def conditional(self) -> bool:
+        """Whether there are parameters that are not in every point."""
+        return self._order is not None
+
+    def feasible(self, metrics: Metrics) -> bool:
+        """Say whether what was measured meets all constraints on metrics; what was not measured does not."""
+        means = {name: mean for name, (mean, _) in metrics.items()}
+        return all(
+            all(name in means for name in constraint.weights) and constraint.met(means)
+            for constraint in self._of_results
+        )
+
+    def active(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of the parameters that are there, in the parameters' order.
+
+        Args:
+            values: Parameter name to value, for all parameters or for those that are there.
+        """
+        there = {name: values[name] for name in self._order or self.parameters if self._is_there(name, values)}
+        return {name: there[name] for name in self.parameters if name in there}
+
+    def _is_there(self, name: str, values: Mapping[str, Any]) -> bool:
+        when = self.parameters[name].when or {}
+        return all(parent in values and values[parent] in wanted for parent, wanted in when.items()) and all(
+            self._is_there(parent, values) for parent in when
+        )
 
     def validate(self, parameters: Mapping[str, Any]) -> dict[str, ParameterValue]:
         """Return a point as the parameters' own types, in the parameters' order.
 
         Args:
-            parameters: Parameter name to value; one with a default may be left out.
+            parameters: Parameter name to value; one with a default may be left out. One whose condition does not hold
+                must be left out.
 
         Raises:
-            UsageError: A parameter is missing, unknown, or has a value that it cannot take.
+            UsageError: A parameter is missing, unknown, not there, or has a value that it cannot take, or the point
+                breaks a constraint.
         """
         point: dict[str, ParameterValue] = {}
-        for name, parameter in self.parameters.items():
+        for name in self.parameters if self._order is None else self._order:
+            parameter = self.parameters[name]
+            if parameter.when is not None and not self._is_there(name, point):
+                _check_absent(name, parameter, parameters)
+                continue
             value = parameters.get(name, parameter.default)
             if value is None and name not in parameters:
                 raise UsageError(f"parameter {name!r} is missing in this point, and it has no default")
@@ -302,7 +202,10 @@ class Experiment:
         if not parameters.keys() <= point.keys():
             unknown = next(name for name in parameters if name not in point)
             raise UsageError(f"{unknown!r:.80} is no parameter of this experiment")
-        return point
+        for constraint in self._of_points:
+            if not constraint.met(point, exactly=False):  # type: ignore[arg-type]  # these are numbers
+                raise UsageError(f"the point breaks the constraint {constraint.text!r}")
+        return point if self._order is None else {name: point[name] for name in self.parameters if name in point}
 
     def new_trial(
         self,
@@ -336,12 +239,15 @@ class Experiment:
 
     def to_dict(self) -> Json:
         """Return the JSON form."""
-        return {
+        body: Json = {
             "name": self.name,
             "parameters": {name: parameter.to_dict() for name, parameter in self.parameters.items()},
             "objectives": dict(self.objectives),
             "seed": self.seed,
         }
+        if self.constraints:  # journals from before there were any stay as they are
+            body["constraints"] = [constraint.text for constraint in self.constraints]
+        return body
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Experiment:
@@ -353,6 +259,7 @@ class Experiment:
             {name: parameter_from_dict(parameter) for name, parameter in body["parameters"].items()},
             body["objectives"],
             seed=body["seed"],
+            constraints=body.get("constraints", ()),
         )
 
     def __eq__(self, other: object) -> bool:

@@ -60,6 +60,8 @@ def command(file: Path, directory: Path | None, as_json: bool) -> None:
     _say_parameters(experiment)
     for name, direction in experiment.objectives.items():
         _say("objective", f"{direction} {printable(name)}")
+    for constraint in experiment.constraints:
+        _say("constraint", f"{printable(constraint.text)}, on {constraint.on}")
     _say("runner", _runner(runner, policy))
     _say("limits", _limits(policy.limits, runner.traits.enforces))
     label = "on failure"
@@ -114,7 +116,11 @@ def _say_parameters(experiment: Experiment) -> None:
     for name, parameter in experiment.parameters.items():
         kind = type(parameter).__name__.lower()
         default = "" if parameter.default is None else f", default {setting(parameter.default)}"
-        _say(label, f"{printable(name):<{longest}}  {kind:<6}  {ranges(parameter)}{default}")
+        when = "".join(
+            f", when {printable(parent)} is {' or '.join(map(setting, values))}"
+            for parent, values in (parameter.when or {}).items()
+        )
+        _say(label, f"{printable(name):<{longest}}  {kind:<6}  {ranges(parameter)}{default}{when}")
         label = ""
 
 

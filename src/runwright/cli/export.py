@@ -140,6 +140,8 @@ _TYPES = {
     "seed": "int64",
     "past_attempts": "string",
     "penalty": "string",
+    "pareto": "bool",
+    "feasible": "bool",
 }
 
 

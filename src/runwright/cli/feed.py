@@ -38,7 +38,7 @@ class Feed:
         self._count = state.ended
         self._due = 0.0
         self._pause = 0.0
-        self.incumbents = Incumbents({} if state.experiment is None else state.experiment.objectives)
+        self.incumbents = Incumbents.of(state.experiment)
         for trial in state.trials:
             self.incumbents.take(trial)
 

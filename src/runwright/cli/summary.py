@@ -35,6 +35,8 @@ def say_summary(summary: Summary, directory: Path, *, heading: str, gone: frozen
         _say_best(summary)
     if summary.front:
         _say_front(summary)
+    if summary.infeasible:
+        _say_infeasible(summary)
     if summary.failures:
         _say_failures(summary, directory)
     if summary.waiting:
@@ -101,6 +103,14 @@ def _say_front(summary: Summary) -> None:
             say(line)
     if len(summary.front) > _MOST_OF_FRONT:
         say(f"  and {len(summary.front) - _MOST_OF_FRONT} more; --json has them all")
+
+
+def _say_infeasible(summary: Summary) -> None:
+    count = summary.infeasible or 0
+    breaks = "breaks" if count == 1 else "break"
+    none = "; none meets all of them so far" if summary.best is None and not summary.front else ""
+    say()
+    say(f"{plural(count, 'completed trial')} {breaks} a constraint{none}", bold=True)
 
 
 def _values(trial: BaseTrial, objectives: list[str]) -> str:

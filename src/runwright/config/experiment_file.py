@@ -21,6 +21,7 @@ from runwright.errors import ExperimentFileError, UsageError
 from runwright.evaluation import Evaluation, FunctionReference
 from runwright.experiment import Choice, Experiment, Float, Int, check_name
 from runwright.loop.policy import Policy
+from runwright.parameters import check_condition
 from runwright.process.command import Command, literal
 from runwright.process.reading import Reading
 from runwright.runner import Limits
@@ -182,8 +183,22 @@ class ExperimentFile:
                 with self._at(section, name):
                     check_name(name, "this name")
         parameters = {name: self._parameter(name, parameter) for name, parameter in part.parameters.items()}
-        with self._at():
-            return Experiment(part.name, parameters, dict(part.objectives), seed=part.seed)
+        for name in parameters:
+            with self._at("parameters", name, "when"):
+                check_condition(name, parameters)
+        with self._at("parameters"):
+            experiment = Experiment(part.name, parameters, dict(part.objectives), seed=part.seed)
+        for index, text in enumerate(part.constraints):
+            with self._at("constraints", index):
+                Experiment(part.name, parameters, dict(part.objectives), constraints=[text])
+        return experiment if not part.constraints else self._constrained(experiment)
+
+    def _constrained(self, experiment: Experiment) -> Experiment:
+        part = self._part
+        with self._at("constraints"):
+            return Experiment(
+                part.name, experiment.parameters, experiment.objectives, seed=part.seed, constraints=part.constraints
+            )
 
     def _parameter(self, name: str, part: ParameterPart) -> Parameter:
         """Make a parameter; field by field, so that an error is about the right one."""
@@ -192,7 +207,9 @@ class ExperimentFile:
             with self._at(*where, "values"):
                 choice = Choice(part.values or ())
             with self._at(*where, "default"):
-                return Choice(choice.values, part.default)
+                choice = Choice(choice.values, part.default)
+            with self._at(*where, "when"):
+                return Choice(choice.values, choice.default, when=part.when)
         kind: type[Float | Int] = Float if part.type == "float" else Int
         assert part.bounds is not None, "the model has refused it"
         low, high = part.bounds
@@ -201,7 +218,9 @@ class ExperimentFile:
         with self._at(*where, "log" if not part.log or low > 0 else "bounds"):
             kind(low, high, log=part.log)
         with self._at(*where, "default"):
-            return kind(low, high, log=part.log, default=part.default)
+            kind(low, high, log=part.log, default=part.default)
+        with self._at(*where, "when"):
+            return kind(low, high, log=part.log, default=part.default, when=part.when)
 
     def _point(self, index: int, point: dict[str, Any]) -> dict[str, Any]:
         for name in point:
@@ -212,9 +231,10 @@ class ExperimentFile:
             with self._at("enqueue", index, name):
                 if name in point:
                     parameter.validate(point[name])
-                elif parameter.default is None:
+                elif parameter.default is None and parameter.when is None:
                     raise UsageError("it is missing in this point, and has no default")
-        return dict(self._experiment.validate(point))
+        with self._at("enqueue", index):
+            return dict(self._experiment.validate(point))
 
     def _make_limits(self) -> Limits:
         part = self._part.limits

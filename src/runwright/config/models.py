@@ -84,6 +84,12 @@ def _values(value: object) -> object:
     return value
 
 
+def _when(value: object) -> object:
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"it must name a choice and its value, such as {{optimizer: sgd}}, not {value!r:.60}")
+    return value
+
+
 def _rule(value: object) -> object:
     """Return the parts of a rule that was given in words."""
     if isinstance(value, dict):
@@ -126,6 +132,7 @@ class ParameterPart(_Part):
     log: bool = False
     values: Annotated[list[Any], _saying(_values)] | None = None
     default: Any = None
+    when: Annotated[dict[str, Any], _saying(_when)] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> ParameterPart:
@@ -248,6 +255,7 @@ class FilePart(_Part):
     sync: Literal["full", "normal"] | None = None
     parameters: dict[str, ParameterPart]
     objectives: dict[str, Literal["minimize", "maximize"]]
+    constraints: list[str] = []
     evaluate: EvaluatePart
     runner: RunnerPart = RunnerPart()
     limits: LimitsPart = LimitsPart()

@@ -14,6 +14,7 @@ from runwright.status import FailureKind, TrialStatus
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from runwright.experiment import Experiment
     from runwright.loop.recorder import Recorder
     from runwright.runner import Runner
     from runwright.trial import BaseTrial
@@ -124,14 +125,32 @@ class Observer:
         """Return the result, or the failure that it is no result."""
         if not self._runner.traits.measures:
             return result
-        objectives, arms = trial.experiment.objectives, trial.arms
+        experiment, arms = trial.experiment, trial.arms
+        objectives, measured = experiment.objectives, experiment.measured
         try:
             check_objectives(result, objectives, (arms[0].name,) if len(arms) == 1 else [arm.name for arm in arms])
+            if experiment.outcome_constraints:
+                _check_constrained(result, experiment)
         except InvalidResultError as error:
             return replace(result, arms={}, failure=Failure(FailureKind.INVALID_RESULT, str(error)))
         for metrics in result.arms.values():
-            if len(metrics) > len(objectives):
-                for name in sorted(metrics.keys() - objectives.keys() - self._metrics_seen):
+            if len(metrics) > len(measured):
+                for name in sorted(metrics.keys() - set(measured) - self._metrics_seen):
                     self._metrics_seen.add(name)
                     self._recorder.note(f"the metric {name!r} is no objective; it is kept")
         return result
+
+
+def _check_constrained(result: Result, experiment: Experiment) -> None:
+    """Check that what constraints are about was measured: else nobody could say whether they are met.
+
+    Raises:
+        InvalidResultError: A sentence that names metric and constraint.
+    """
+    for metrics in result.arms.values():
+        for constraint in experiment.outcome_constraints:
+            for name in constraint.weights:
+                if name not in metrics:
+                    raise InvalidResultError(
+                        f"the metric {name!r} is missing, which the constraint {constraint.text!r} is about"
+                    )

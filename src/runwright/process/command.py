@@ -98,6 +98,7 @@ class Command:
         self._argv = [Template(part) for part in argv]
         self._env = {name: Template(value) for name, value in env.items()}
         self._program = ""
+        self._conditional: frozenset[str] = frozenset()
 
     def check(self, experiment: Experiment, here: str) -> None:
         """Check placeholders and program.
@@ -111,6 +112,7 @@ class Command:
         """
         for template in (*self._argv, *self._env.values()):
             _check_names(template, experiment)
+        self._conditional = frozenset(name for name, parameter in experiment.parameters.items() if parameter.when)
         first = self._argv[0]
         if first.names <= {"here"}:
             self._program = find_program(first.fill({"here": here}), here, self._search_path({"here": here}))
@@ -122,12 +124,13 @@ class Command:
         return template.fill(values) if template.names <= values.keys() else os.environ.get("PATH")
 
     def arguments(self, values: Mapping[str, Any]) -> list[str]:
-        """Return program and arguments of a trial.
+        """Return program and arguments of a trial, without those about a parameter that is not in its point (when).
 
         Raises:
             SubmitError: A value is not known, the program is not there, or a value cannot be an argument.
         """
-        argv = [template.fill(values) for template in self._argv]
+        absent = self._conditional - values.keys()
+        argv = [template.fill(values) for template in self._argv if not template.names & absent]
         try:
             argv[0] = self._program or find_program(argv[0], values["here"], self._search_path(values))
         except UsageError as error:
@@ -147,7 +150,8 @@ class Command:
             values: Values of placeholders.
             own: The variables ``RUNWRIGHT_...`` of the trial.
         """
-        added = {name: template.fill(values) for name, template in self._env.items()}
+        absent = self._conditional - values.keys()
+        added = {name: template.fill(values) for name, template in self._env.items() if not template.names & absent}
         return {**base, **own, **added}
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from runwright.status import TrialStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from runwright.experiment import Experiment
     from runwright.result import Metrics
     from runwright.state import State
     from runwright.trial import BaseTrial
@@ -24,14 +25,25 @@ class Incumbents:
     several arms competes with its best arm (one objective) or with all of them (several). Of equal values the first
     trial wins; trials that are equal in all of several objectives all stay.
 
+    What breaks a constraint on metrics does not compete.
+
     Args:
         objectives: Metric name to ``"minimize"`` or ``"maximize"``.
+        feasible: Says whether what was measured meets all constraints; None: there are none.
     """
 
-    def __init__(self, objectives: Mapping[str, str]) -> None:
+    def __init__(self, objectives: Mapping[str, str], *, feasible: Callable[[Metrics], bool] | None = None) -> None:
+        self._feasible = feasible
         self._signs = {name: 1.0 if direction == "minimize" else -1.0 for name, direction in objectives.items()}
         self._budget = -math.inf
         self._front: list[tuple[_Point, BaseTrial, str]] = []
+
+    @classmethod
+    def of(cls, experiment: Experiment | None) -> Incumbents:
+        """Return those of an experiment before its first trial."""
+        if experiment is None:
+            return cls({})
+        return cls(experiment.objectives, feasible=experiment.feasible if experiment.outcome_constraints else None)
 
     @property
     def best(self) -> tuple[BaseTrial, str] | None:
@@ -45,6 +57,11 @@ class Incumbents:
     def front(self) -> list[BaseTrial]:
         """The trials that no other dominates, by index."""
         return sorted({trial.index: trial for _, trial, _ in self._front}.values(), key=lambda trial: trial.index)
+
+    @property
+    def arms(self) -> set[tuple[int, str]]:
+        """Index and name of the arms that no other dominates."""
+        return {(trial.index, arm) for _, trial, arm in self._front}
 
     def take(self, trial: BaseTrial) -> bool:
         """Let a trial compete; say whether it is one of the best now. Trials without measurements lose.
@@ -65,6 +82,8 @@ class Incumbents:
     def _enter(self, trial: BaseTrial, arm: str, metrics: Metrics) -> bool:
         if any(name not in metrics for name in self._signs):
             return False
+        if self._feasible is not None and not self._feasible(metrics):
+            return False
         point = tuple(sign * metrics[name][0] for name, sign in self._signs.items())
         single = len(point) == 1
         for other, incumbent, _ in self._front:
@@ -83,7 +102,7 @@ def _no_worse(one: _Point, other: _Point) -> bool:
 
 def incumbents(state: State) -> Incumbents:
     """Let all trials compete."""
-    found = Incumbents({} if state.experiment is None else state.experiment.objectives)
+    found = Incumbents.of(state.experiment)
     for trial in state.trials:
         found.take(trial)
     return found

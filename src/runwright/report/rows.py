@@ -6,32 +6,36 @@ import csv
 import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from runwright.report.best import incumbents
 from runwright.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
     from typing import TextIO
 
     from runwright.experiment import Experiment
     from runwright.result import Json, Metrics
     from runwright.state import State
-    from runwright.trial import Attempt, BaseTrial
+    from runwright.trial import Arm, Attempt, BaseTrial
 
 Cell: TypeAlias = "str | int | float | bool | None"
 """A value of a flat table."""
 
 _TAIL = ("attempts", "seconds", "cpu_seconds", "started", "ended", "instance", "budget", "seed")
 _LISTS = ("past_attempts", "penalty")
+_VERDICTS = ("pareto", "feasible")
 _FAILURE = ("kind", "message", "log")
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def trial_row(state: State, trial: BaseTrial) -> Json:
+def trial_row(state: State, trial: BaseTrial, front: AbstractSet[tuple[int, str]] = frozenset()) -> Json:
     """Return a trial in the export format.
 
     Args:
         state: The experiment.
         trial: One of its trials.
+        front: Index and name of the arms that no other dominates (`Incumbents.arms`); read with several objectives.
     """
     result = trial.result
     started = None if result is None else result.started
@@ -39,7 +43,7 @@ def trial_row(state: State, trial: BaseTrial) -> Json:
         started = state.epoch_of(state.running[trial.index])
     failure = trial.failure
     row: Json = {"index": trial.index, "status": trial.status.name}
-    row |= _points(trial)
+    row |= _points(trial, front)
     row["failure"] = None if failure is None else failure.to_json()
     row["attempts"] = trial.attempt
     row["seconds"] = None if result is None else result.seconds
@@ -55,19 +59,23 @@ def trial_row(state: State, trial: BaseTrial) -> Json:
 
 def rows(state: State) -> list[Json]:
     """Return all trials in the export format, by index."""
-    return [trial_row(state, trial) for trial in state.trials]
+    front = incumbents(state).arms
+    return [trial_row(state, trial, front) for trial in state.trials]
 
 
-def _points(trial: BaseTrial) -> Json:
-    arms = {} if trial.result is None else trial.result.arms
-    if isinstance(trial, Trial):
-        return {"parameters": dict(trial.parameters), "metrics": _metrics(arms.get(trial.arm.name, {}))}
-    return {
-        "arms": {
-            arm.name: {"parameters": dict(arm.parameters), "metrics": _metrics(arms.get(arm.name, {}))}
-            for arm in trial.arms
-        }
-    }
+def _points(trial: BaseTrial, front: AbstractSet[tuple[int, str]]) -> Json:
+    points = {arm.name: _point(trial, arm, front) for arm in trial.arms}
+    return points[trial.arm.name] if isinstance(trial, Trial) else {"arms": points}
+
+
+def _point(trial: BaseTrial, arm: Arm, front: AbstractSet[tuple[int, str]]) -> Json:
+    metrics = {} if trial.result is None else trial.result.arms.get(arm.name, {})
+    point: Json = {"parameters": dict(arm.parameters), "metrics": _metrics(metrics)}
+    if len(trial.experiment.objectives) > 1:
+        point["pareto"] = (trial.index, arm.name) in front
+    if trial.experiment.outcome_constraints:
+        point["feasible"] = trial.experiment.feasible(metrics) if metrics else None
+    return point
 
 
 def _past(attempt: Attempt) -> Json:
@@ -123,8 +131,16 @@ def flat(trials: Sequence[Json], experiment: Experiment | None) -> tuple[list[st
     columns += [f"parameters.{name}" for name in parameters]
     columns += [f"metrics.{name}.{part}" for name in metrics for part in ("mean", "sem")]
     columns += [f"failure.{part}" for part in _FAILURE]
-    columns += [*_TAIL, *_LISTS, *(f"run_metadata.{key}" for key in metadata)]
+    columns += [*_TAIL, *_LISTS, *_verdicts(experiment), *(f"run_metadata.{key}" for key in metadata)]
     return columns, [_cells(line, parameters, metrics, metadata, batch=batch) for line in lines]
+
+
+def _verdicts(experiment: Experiment | None) -> list[str]:
+    """Return the columns about the value of a point: with several objectives, and with constraints on metrics."""
+    if experiment is None:
+        return []
+    asked = {"pareto": len(experiment.objectives) > 1, "feasible": bool(experiment.outcome_constraints)}
+    return [name for name in _VERDICTS if asked[name]]
 
 
 def _lines(row: Json) -> Iterator[Json]:
@@ -145,6 +161,7 @@ def _cells(line: Json, parameters: list[str], metrics: list[str], metadata: list
     cells += [failure.get(part) for part in _FAILURE]
     cells += [line[name] for name in _TAIL]
     cells += [_scalar(line[name] or None) for name in _LISTS]
+    cells += [line[name] for name in _VERDICTS if name in line]
     cells += [_scalar(line["run_metadata"].get(key)) for key in metadata]
     return cells
 

@@ -93,6 +93,7 @@ class Summary:
         stop_message: The same in a sentence.
         best: The best trial and the name of its best arm (one objective); None before the first.
         front: Trials that no other dominates (several objectives).
+        infeasible: How many completed trials break a constraint on metrics; None where there is none.
         failures: FAILED trials by kind, the most frequent first.
         failed_attempts: How many attempts failed in all, those that were tried again included.
         retried: How many of them were tried again, by kind of failure, the most frequent first.
@@ -112,6 +113,7 @@ class Summary:
     stop_message: str
     best: tuple[BaseTrial, str] | None
     front: list[BaseTrial]
+    infeasible: int | None
     failures: list[FailureGroup]
     failed_attempts: int
     retried: dict[str, int]
@@ -131,6 +133,7 @@ class Summary:
         Args:
             state: The state that was summarized.
         """
+        arms = incumbents(state).arms if len(self.objectives) > 1 else frozenset()
         body: Json = {
             "name": self.name,
             "objectives": self.objectives,
@@ -144,7 +147,9 @@ class Summary:
             "best": None if self.best is None else trial_row(state, self.best[0]),
         }
         if len(self.objectives) > 1:
-            body["front"] = [trial_row(state, trial) for trial in self.front]
+            body["front"] = [trial_row(state, trial, arms) for trial in self.front]
+        if self.infeasible is not None:
+            body["infeasible"] = self.infeasible
         body["failures"] = [group.to_json() for group in self.failures]
         body["failed_attempts"] = self.failed_attempts
         body["retried"] = self.retried
@@ -175,6 +180,7 @@ def summarize(state: State, now: float | None = None) -> Summary:
         stop_message=state.stop_message,
         best=found.best,
         front=found.front if state.experiment is not None and len(state.experiment.objectives) > 1 else [],
+        infeasible=_infeasible(state),
         failures=_failures(state),
         failed_attempts=sum(trial.failures for trial in state.trials),
         retried=retried(state),
@@ -227,6 +233,16 @@ def time_left(state: State, now: float) -> float | None:
     if seconds is not None:
         estimates.append(max(0.0, seconds - now))
     return min(estimates, default=None)
+
+
+def _infeasible(state: State) -> int | None:
+    if state.experiment is None or not state.experiment.outcome_constraints:
+        return None
+    found = 0
+    for trial in state.trials:
+        if trial.status is TrialStatus.COMPLETED and trial.result is not None:
+            found += not any(state.experiment.feasible(metrics) for metrics in trial.result.arms.values())
+    return found
 
 
 def _failures(state: State) -> list[FailureGroup]:
