@@ -127,8 +127,8 @@ class RunnerDeploys(RunnerFixtures):
         room = driver.runner.poll_available_capacity()
         again = driver.trial(0, work.point("good"))
         assert driver.runner.run(again) == metadata
-        assert driver.runner.poll_available_capacity() == room
         assert driver.settle(again) == {0: TrialStatus.COMPLETED}
+        assert driver.runner.poll_available_capacity() == room, "an attempt that has ended takes a worker"
         assert driver.runner.fetch_result(again).to_json() == result
         work.check_begun(1)
 
