@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ax.adapter.registry import Generators
 from ax.core.experiment import Experiment
 from ax.core.objective import Objective
-from ax.core.optimization_config import OptimizationConfig
+from ax.core.optimization_config import MultiObjectiveOptimizationConfig, OptimizationConfig
 from ax.core.parameter import ParameterType, RangeParameter
 from ax.core.search_space import SearchSpace
 from ax.generation_strategy.generation_node import GenerationNode
@@ -35,7 +35,8 @@ def experiment(
     parameters = [RangeParameter(name, ParameterType.FLOAT, 0.0, 1.0) for name in ("x1", "x2")]
     metrics = [RunnerMetric("y", lower_is_better=True)] if metrics is None else metrics
     names = {metric.name: metric.signature for metric in metrics}
-    config = OptimizationConfig(Objective(expression=objective, metric_name_to_signature=names))
+    kind = MultiObjectiveOptimizationConfig if "," in objective else OptimizationConfig
+    config = kind(Objective(expression=objective, metric_name_to_signature=names))
     return Experiment(SearchSpace(parameters), name, config, metrics, runner)
 
 

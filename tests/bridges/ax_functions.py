@@ -34,7 +34,7 @@ def waits_for_a_file(x1, x2):
 
 def counted(x1, x2):
     """Add a line to the file EVALUATIONS, take a moment."""
-    line = f"{os.environ['RUNWRIGHT_TRIAL'] if 'RUNWRIGHT_TRIAL' in os.environ else '?'} {x1!r} {x2!r}\n"
+    line = f"{os.environ.get('RUNWRIGHT_TRIAL', '?')} {x1!r} {x2!r}\n"
     fd = os.open(os.environ["EVALUATIONS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(fd, line.encode())
     os.close(fd)

@@ -17,8 +17,6 @@ from runwright.mailbox import post
 from tests.bridges.ax_driving import batch_of, experiment, orchestrator, statuses, trial_of
 from tests.fakes import FakeRunner, World, crash, value
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 
 def fake(world: World | None = None, **settings) -> FakeRunner:
     return FakeRunner(world, **{"simulated": True, "survives_driver": True, **settings})
@@ -105,7 +103,7 @@ def test_retries_are_ours_and_counted_once() -> None:
     exp = experiment(AxRunner(fake(world), on_failure="retry 2"))
     orchestrator(exp).run_n_trials(3)
     assert set(statuses(exp).values()) == {"COMPLETED"}
-    assert [number for number in world.starts.values()] == [1] * 6
+    assert list(world.starts.values()) == [1] * 6
 
 
 def test_capacity_counts_what_ended_and_was_not_told() -> None:
@@ -185,7 +183,7 @@ def test_a_user_who_stops_the_experiment_ends_the_loop_and_no_trial(tmp_path) ->
 
 
 def test_batch_trials_where_the_runner_takes_them() -> None:
-    world = World(outcome=lambda trial: _by_arm(trial))
+    world = World(outcome=_by_arm)
     exp = experiment(AxRunner(fake(world, batches=True)))
     batch = batch_of(exp, (0.1, 0.2), (0.3, 0.4)).run()
     assert exp.runner.poll_trial_status([batch]) == {TrialStatus.COMPLETED: {0}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary, finalize
 
 from runwright.bridges.ax_known import Known, experiment_on_record
 from runwright.bridges.ax_progress import reports
@@ -28,11 +29,17 @@ if TYPE_CHECKING:
     from runwright.trial import BaseTrial
 
 
+_opened: WeakValueDictionary[Path, Deployments] = WeakValueDictionary()
+"""What is open in this process, by run directory."""
+
+
 class Deployments:
     """The trials of one experiment of Ax's.
 
     A deployment is known by experiment, index of the trial and hash of its points. All three stand in the journal: the
     arms of a trial are named ``<index>_<position>`` with Ax's index, and the hash follows from its points.
+
+    It lets go of everything when it is closed, when nobody uses it any more, and at the end of the process.
 
     Args:
         runner: Executes trials.
@@ -92,11 +99,23 @@ class Deployments:
             submissions.close()
             raise
         self._submissions, self.name = submissions, experiment.name
+        finalize(self, submissions.close)
+        if self._directory is not None:
+            _opened[self._directory] = self
 
     def close(self) -> None:
         """Let go: trials that survive this process go on and are found again. Idempotent."""
         if self._submissions is not None:
+            if self._directory is not None and _opened.get(self._directory) is self:
+                del _opened[self._directory]
             self._submissions.close()
+
+    def opened_before(self) -> Deployments | None:
+        """Return what is open already on this directory, with the same runner and policy: it is to be used instead."""
+        other = None if self._directory is None else _opened.get(self._directory)
+        if other is None or other is self or other._policy != self._policy or other.runner != self.runner:  # noqa: SLF001
+            return None
+        return other
 
     @property
     def _opened(self) -> Submissions:

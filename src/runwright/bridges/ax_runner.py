@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
-from weakref import finalize
 
 from runwright.bridges.ax_deployments import Deployments
 from runwright.bridges.ax_errors import let_through
@@ -73,7 +72,6 @@ class AxRunner(IRunner):
             self._deployments = Deployments(
                 runner, self._settings.policy, self._settings.directory, self._settings.sync
             )
-        self._finalizer = finalize(self, self._deployments.close)
 
     @property
     def runner(self) -> Runner:
@@ -198,7 +196,7 @@ class AxRunner(IRunner):
 
     def close(self) -> None:
         """Let go of directory, journal and runner: trials that survive this process go on. Idempotent."""
-        self._finalizer()
+        self._deployments.close()
 
     def __enter__(self) -> Self:
         return self
@@ -211,10 +209,22 @@ class AxRunner(IRunner):
         if experiment is None:  # nothing to do, or a trial that was found by its index
             return
         if self._deployments.name is None:
+            self._deployments = self._shared(experiment)
+        if self._deployments.name is None:
             measured = [name for name, metric in experiment.metrics.items() if getattr(metric, READ_FROM_US, False)]
             self._deployments.open(describe(experiment, measured if self.runner.traits.measures else ()))
         elif experiment.has_name and plain(experiment.name) != self._deployments.name:
             self._deployments.open(OpenExperiment(plain(experiment.name)))  # refused
+
+    def _shared(self, experiment: Any) -> Deployments:
+        """Return what another runner has open on the same jobs: a stored experiment comes back with two equal ones."""
+        main = experiment.runner
+        if isinstance(main, AxRunner) and main is not self and main == self:
+            return main._shared_here()  # noqa: SLF001  (it is one of ours)
+        return self._shared_here()
+
+    def _shared_here(self) -> Deployments:
+        return self._deployments.opened_before() or self._deployments
 
     # As Ax's `IRunner`, which tells a trial's index alone.
 

@@ -27,7 +27,7 @@ SUBMIT_ONCE = {"submit_error": "fail"}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The constructor's arguments of an `AxRunner`.
+    """The constructor's arguments of an `AxRunner`, in one form each: another process finds the directory by its path.
 
     Raises:
         UsageError: One of them is wrong.
@@ -52,7 +52,14 @@ class Settings:
         if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0 <= wait < math.inf:
             raise UsageError(f"wait is a number of seconds, finite and not negative; not {wait!r:.60}")
         check_sync(self.sync, self.directory, None)
+        if self.directory is not None:
+            self._keep("directory", str(Path(self.directory).absolute()))
+        if self.on_failure is not None:
+            self._keep("on_failure", OnFailure.of(self.on_failure))
         _ = self.policy
+
+    def _keep(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)  # the way in of a frozen dataclass
 
     @property
     def policy(self) -> Policy:
@@ -64,14 +71,14 @@ class Settings:
         )
 
     def to_json(self) -> Json:
-        """Return the JSON form; another process finds the directory by its whole path.
+        """Return the JSON form.
 
         Raises:
             UsageError: The runner has an argument that another process could not make, such as a lambda.
         """
         return {
             "runner": self.runner.to_dict(),
-            "directory": None if self.directory is None else str(Path(self.directory).absolute()),
+            "directory": self.directory,
             "wait": self.wait,
             "parallel": self.parallel,
             "on_failure": None if self.on_failure is None else OnFailure.of(self.on_failure).to_json(),
