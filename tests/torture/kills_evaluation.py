@@ -3,8 +3,9 @@
 As a program: ``python -I -S kills_evaluation.py EVIDENCE X LENGTH [NUMBER]``. As a function: `evaluate`.
 
 For as long as anything of an evaluation lives, it holds a lock (flock) on a file of its point, which its child
-inherits: the next evaluation of the same point finds out by the kernel whether two live at once. Each appends lines to
-the file ``notes`` of the folder EVIDENCE: ``begin | double | end``, point, trial, attempt, pid, monotonic seconds.
+inherits: the next evaluation of the same point finds out by the kernel whether two live at once. (The child of a peer's
+evaluation, NUMBER given, drops it: nobody promises there that children end.) Each appends lines to the file ``notes``
+of the folder EVIDENCE: ``begin | double | end``, point, trial, attempt, pid, monotonic seconds.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class Evidence:
         self._trial = os.environ.get("RUNWRIGHT_TRIAL", number)
         self._attempt = os.environ.get("RUNWRIGHT_ATTEMPT", "-")
         self._lock = -1
+        self._peers = number != "-"
 
     def begin(self) -> int:
         """Take the lock, and start a child where the point says so; return its pid or 0."""
@@ -89,7 +91,22 @@ class Evidence:
         except BlockingIOError:
             self.note("double")
         self.note("begin")
-        return hidden_child() if int(self._x * 1e6) % 3 == 0 else 0
+        return self._hidden_child() if int(self._x * 1e6) % 3 == 0 else 0
+
+    def _hidden_child(self) -> int:
+        """Start a child in a session of its own that obeys no polite signal and has the lock of its parent."""
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            null = os.open(os.devnull, os.O_RDWR)
+            for fd in (0, 1, 2):
+                os.dup2(null, fd)  # whoever waits for the end of the parent's output must not wait for ours
+            if self._peers:
+                os.close(self._lock)
+            time.sleep(CHILD_SECONDS)
+            os._exit(0)
+        return pid
 
     def take_time(self, length: str) -> None:
         """Take a time that hangs on the point."""
@@ -106,20 +123,6 @@ class Evidence:
     def close(self) -> None:
         """Drop the lock; a child that still lives keeps it."""
         os.close(self._lock)
-
-
-def hidden_child() -> int:
-    """Start a child in a session of its own that obeys no polite signal and has the lock of its parent."""
-    pid = os.fork()
-    if pid == 0:
-        os.setsid()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(null, fd)  # whoever waits for the end of the parent's output must not wait for ours
-        time.sleep(CHILD_SECONDS)
-        os._exit(0)
-    return pid
 
 
 def main() -> None:

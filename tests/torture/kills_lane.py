@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from tests.torture.kills_case import Roles
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = {"tpe": 0.9, "simulated": 0.4}
+START_SECONDS = 0.5
+"""For how long a driver starts, until it is known of this case."""
+START_PATIENCE = 15.0
 IDLE_PATIENCE = 1.0
 CASE_PATIENCE = 240.0
 END_PATIENCE = 6.0
@@ -49,6 +51,7 @@ class Lane:
         self._driver = self._pidfd = -1
         self._status: int | None = None
         self._roles: Roles = ()
+        self._start_seconds = START_SECONDS
         self._unreaped: dict[tuple[int, int], float] = {}
         folder = Path(case.folder)
         for name in ("run", "evidence"):
@@ -107,16 +110,21 @@ class Lane:
 
     def _await_moment(self, *, fresh: bool) -> None:
         draw = self._random
-        usual = 1.2 if self._case.peer else START_SECONDS.get(self._case.kind, 0.45)
         if fresh and draw.random() < (0.1 if self._case.peer else 0.25):
-            self._watch(draw.uniform(0.0, usual))
+            self._watch(draw.uniform(0.0, self._start_seconds))
             return
-        most = {"simulated": 400, "long": 8}.get(self._case.kind, 12 if self._case.peer else 25)
+        most = 60 if self._case.kind == "simulated" else 8
         needed = 1 + int(most * draw.random() ** 2)
-        until = monotonic() + (usual if fresh else 0.0) + IDLE_PATIENCE
+        began = monotonic()
+        until = began + (START_PATIENCE if fresh else IDLE_PATIENCE)
         while needed > 0 and self._status is None and monotonic() < until:
             self._watch(until - monotonic(), stop_at_news=True)
-            needed -= self._happenings.take()
+            news = self._happenings.take()
+            needed -= news
+            if news:
+                until = monotonic() + IDLE_PATIENCE
+            if news and fresh:
+                fresh, self._start_seconds = False, monotonic() - began
         self._watch(draw.choice((0.0, 0.0, draw.uniform(0.0, 0.001), draw.uniform(0.0, 0.01))))
 
     def _watch(self, seconds: float, *, stop_at_news: bool = False) -> None:

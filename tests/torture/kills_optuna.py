@@ -129,6 +129,7 @@ def judge(case: Case, folder: Path, expected: list[float]) -> Verdict:
     begun = Counter(note.x for note in notes if note.what == "begin")
     verdict.evaluations, verdict.repeated = begun.total(), begun.total() - len(begun)
     first_end: dict[float, float] = {}
+    twice: dict[int, str] = {}
     for note in notes:
         number = int(note.trial)
         if note.what == "end":
@@ -137,7 +138,8 @@ def judge(case: Case, folder: Path, expected: list[float]) -> Verdict:
             else:
                 first_end.setdefault(note.x, note.time)
         elif note.what == "double" or (note.what == "begin" and note.x in first_end):
-            verdict.double.append(f"{note}")
+            twice[note.pid] = f"{note}"
+    verdict.double += twice.values()
     verdict.running = sum(status == "RUNNING" for _, status, _, _ in known)
     verdict.duplicated = sum(count - 1 for count in Counter(x for _, _, x, _ in known if x is not None).values())
     points = points_of(folder)
