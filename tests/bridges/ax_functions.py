@@ -44,3 +44,8 @@ def counted(x1, x2):
 
 def reference(name):
     return f"{HERE}:{name}"
+
+
+def twenty_milliseconds(x1, x2):
+    time.sleep(0.02)
+    return {"y": x1 + x2}

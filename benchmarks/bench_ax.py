@@ -1,0 +1,134 @@
+"""Ax's Orchestrator with AxRunner beside Ax's own simplest runner: the same seeded Sobol points, in one run.
+
+    python benchmarks/bench_ax.py [--trials 50] [--rounds 5]
+
+Ax's runner is an inline subclass, as in its tutorials. It evaluates within `run`, one trial after another; AxRunner has
+a pool of four workers. Both loops have the same options, none of which sleeps. Printed are the medians of the rounds:
+seconds of the whole run, the start of the workers included; CPU in our calls a trial, the reading of the metric
+included; and the time from the end of an evaluation to the return of the poll that says so.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: D102
+import argparse
+import logging
+import statistics
+import sys
+import time
+import warnings
+from pathlib import Path
+
+warnings.simplefilter("ignore")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from ax.core.data import Data, DataRow  # noqa: E402
+from ax.core.metric import Metric  # noqa: E402
+from ax.core.runner import Runner  # noqa: E402
+from ax.core.trial_status import TrialStatus  # noqa: E402
+from ax.utils.common.result import Ok  # noqa: E402
+from tests.bridges.ax_driving import experiment, orchestrator  # noqa: E402
+from tests.bridges.ax_functions import reference, twenty_milliseconds  # noqa: E402
+
+from runwright.bridges.ax import AxRunner, RunnerMetric  # noqa: E402
+from runwright.runners import PoolRunner  # noqa: E402
+
+logging.disable(logging.ERROR)
+
+
+class Inline(Runner):
+    """What Ax's tutorials show: evaluate within `run`, say COMPLETED."""
+
+    def run(self, trial):
+        return {"y": twenty_milliseconds(**trial.arm.parameters)["y"]}
+
+    def poll_trial_status(self, trials):
+        return {TrialStatus.COMPLETED: {trial.index for trial in trials}}
+
+
+class FromMetadata(Metric):
+    """Reads what `Inline` returned."""
+
+    def fetch_trial_data(self, trial, **_):
+        row = DataRow(trial.index, trial.arm.name, self.name, self.name, trial.run_metadata["y"], 0.0)
+        return Ok(Data([row]))
+
+
+class Measured(AxRunner):
+    """Measures its own calls."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.cpu = 0.0
+        self.seen = {}
+
+    def _timed(self, call, *args):
+        began = time.process_time()
+        try:
+            return call(*args)
+        finally:
+            self.cpu += time.process_time() - began
+
+    def run_multiple(self, trials):
+        return self._timed(super().run_multiple, trials)
+
+    def poll_available_capacity(self):
+        return self._timed(super().poll_available_capacity)
+
+    def poll_trial_status(self, trials):
+        given = list(trials)
+        found = self._timed(super().poll_trial_status, given)
+        now = time.time()
+        for trial in given:
+            if trial.index in found.get(TrialStatus.COMPLETED, ()):
+                self.seen[trial.index] = now
+        return found
+
+    def latencies(self):
+        trials = {index: self._deployments.trial(index) for index in self.seen}
+        return [self.seen[index] - trial.result.ended for index, trial in trials.items()]
+
+
+class MeasuredMetric(RunnerMetric):
+    """Adds its time to that of the runner."""
+
+    def fetch_trial_data(self, trial, **_):
+        return trial.experiment.runner._timed(super().fetch_trial_data, trial)  # noqa: SLF001
+
+
+def with_ours(trials, directory=None):
+    with Measured(PoolRunner(reference("twenty_milliseconds"), workers=4), directory=directory) as runner:
+        exp = experiment(runner, metrics=[MeasuredMetric("y")])
+        began = time.perf_counter()
+        orchestrator(exp).run_n_trials(trials)
+        seconds = time.perf_counter() - began
+        return seconds, runner.cpu / trials, sorted(runner.latencies())
+
+
+def with_axs(trials):
+    exp = experiment(Inline(), metrics=[FromMetadata("y")])
+    began = time.perf_counter()
+    orchestrator(exp).run_n_trials(trials)
+    return time.perf_counter() - began
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--trials", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    ours, theirs = [], []
+    for _ in range(args.rounds):
+        theirs.append(with_axs(args.trials))
+        ours.append(with_ours(args.trials))
+    theirs_s, ours_s = statistics.median(theirs), statistics.median(one[0] for one in ours)
+    cpu = statistics.median(one[1] for one in ours) * 1e3
+    late = sorted(late * 1e3 for one in ours for late in one[2])
+    print(f"{args.trials} trials of 20 ms, four at a time, median of {args.rounds} rounds")
+    print(f"whole run: Ax's inline runner {theirs_s:.2f} s, AxRunner {ours_s:.2f} s")
+    print(f"our calls: {cpu:.3f} ms CPU a trial (at most 0.3)")
+    print(f"end to poll: median {statistics.median(late):.2f} ms, 90 % {late[int(0.9 * len(late))]:.2f} ms (at most 5)")
+
+
+if __name__ == "__main__":
+    main()
