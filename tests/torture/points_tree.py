@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from runwright.process.linux import children, descendants, read_small
+from runwright.process.linux import children, descendants, read_small, start_ticks
 from tests.torture.points_filter import Listener, Notice, watch_me
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class Tree:
         self.died: dict[Death, str] = {}
         self.faults: list[str] = []
         self._deaths = {(death.role, death.ordinal): death for death in deaths}
-        self._by_pid: dict[int, Member] = {}
+        # By pid and start: a busy machine gives the pid of a dead process to somebody else within a second.
+        self._known: dict[tuple[int, int], Member] = {}
         self._ordinals: Counter[str] = Counter()
         self._listeners: dict[int, Listener] = {}
         self._poll = select.poll()
@@ -110,7 +111,7 @@ class Tree:
         self._listeners[fd] = Listener(fd)
         self._poll.register(fd, select.POLLIN)
         self._driver = pid
-        self._by_pid[pid] = self._new("driver")
+        self._known[pid, start_ticks(pid)] = self._new("driver")
         pidfd = os.pidfd_open(pid)
         self._poll.register(pidfd, select.POLLIN)
         until = time.monotonic() + PATIENCE
@@ -196,9 +197,9 @@ class Tree:
         return others
 
     def _pass(self, listener: Listener, notice: Notice) -> None:
-        member = self._by_pid.get(notice.pid) or self._meet(notice.pid)
+        member = self._member(notice.pid)
         death = self._deaths.get((member.role, member.ordinal))
-        if death is not None and death.passage == len(member.passages):
+        if death is not None and death.passage == len(member.passages) and death not in self.died:
             self.died[death] = _describe(notice)
             with suppress(ProcessLookupError):
                 os.kill(notice.pid, signal.SIGKILL)
@@ -230,15 +231,18 @@ class Tree:
         self.members.append(member)
         return member
 
-    def _meet(self, pid: int) -> Member:
-        """Find out what a process is that has its first passage."""
-        member = self._by_pid[pid] = self._new(self._role(pid))
-        return member
+    def _member(self, pid: int) -> Member:
+        """Return the process; find out what it is at its first passage."""
+        key = (pid, start_ticks(pid))
+        if key not in self._known:
+            self._known[key] = self._new(self._role(pid))
+        return self._known[key]
 
     def _role(self, pid: int) -> str:
         parent = int((read_small(f"/proc/{pid}/stat").rpartition(b")")[2].split() or [b"0", b"0"])[1])
         name = read_small(f"/proc/{pid}/comm").strip()  # that of its parent, until it takes its own
-        above = "" if parent not in self._by_pid else self._by_pid[parent].role
+        member = self._known.get((parent, start_ticks(parent)))
+        above = "" if member is None else member.role
         if above == "driver":
             return "launcher"
         if name == b"rw-launcher":
