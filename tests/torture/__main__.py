@@ -1,4 +1,7 @@
-"""python -m tests.torture [SECTION ...] [--short] [--seed N] [--only CASE]: run sections and print their figures."""
+"""python -m tests.torture [SECTION ...] [--short] [--seed N] [--only CASE] [--markdown FILE]: sections and their figures.
+
+With ``--markdown`` the figures are added to a file as the tables that ``docs/reliability.md`` shows.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 import importlib
 import sys
 import time
+from pathlib import Path
 
 from tests.torture.figures import Figure, Scale
 
@@ -27,6 +31,7 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="the short form that make test runs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="one case, as a failure printed it")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="add the figures to this file, a table a section")
     given = parser.parse_args()
     for unknown in set(given.sections) - SECTIONS.keys():
         parser.error(f"there is no section {unknown!r}; there are {', '.join(SECTIONS)}")
@@ -35,10 +40,15 @@ def main() -> int:
     for name in given.sections or SECTIONS:
         began = time.monotonic()
         print(f"\n{name}: {SECTIONS[name]}", flush=True)
-        for figure in importlib.import_module(f"tests.torture.{name}").run(scale):
+        figures = importlib.import_module(f"tests.torture.{name}").run(scale)
+        for figure in figures:
             bad += not figure.holds
             print(line(name, figure), flush=True)
-        print(f"  ({time.monotonic() - began:.0f} s)", flush=True)
+        seconds = time.monotonic() - began
+        print(f"  ({seconds:.0f} s)", flush=True)
+        if given.markdown is not None:
+            with given.markdown.open("a", encoding="utf-8") as file:
+                file.write(table(name, figures, seconds))
     return 1 if bad else 0
 
 
@@ -50,6 +60,20 @@ def line(section: str, figure: Figure) -> str:
     lines = [f"  {figure.name:60} {figure.value:>12}  over {figure.count:,}{asked}{beside}{mark}"]
     lines += [f"      python -m tests.torture {section} --only {failure!r}" for failure in figure.failures[:20]]
     return "\n".join(lines)
+
+
+def table(section: str, figures: list[Figure], seconds: float) -> str:
+    """Return the figures of a section as a table in Markdown."""
+    beside = any(figure.beside for figure in figures)
+    heads = ["figure", "measured", "asked", "over", *(["beside"] if beside else [])]
+    rows = [
+        [figure.name, figure.value + ("" if figure.holds else " (**not as asked**)"), figure.asked, f"{figure.count:,}"]
+        + ([figure.beside] if beside else [])
+        for figure in figures
+    ]
+    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows)]
+    what = f"{section}: {SECTIONS[section]}"
+    return f"\n### {what[0].upper()}{what[1:]}\n\n" + "\n".join(lines) + f"\n\n{seconds:.0f} s.\n"
 
 
 if __name__ == "__main__":
