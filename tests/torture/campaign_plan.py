@@ -22,6 +22,8 @@ their driver, threads that nobody can stop, calls."""
 FATES = ("crash", "hang", "memory", "straggler", "lost worker", "invalid result", "output")
 """What can befall an evaluation."""
 OUTAGES = ("poll", "capacity", "fetch", "stop", "reattach", "submit")
+SEAMS = ("stop", "run", "commit: after", "fetch", "reattach", "tell", "ask")
+"""Where deaths are aimed at."""
 REQUESTS = ("stop trial", "rerun", "enqueue", "stop all", "nonsense")
 ON_FAILURE: tuple[Any, ...] = (
     "fail",
@@ -43,6 +45,7 @@ class Life:
 
     Attributes:
         kill_at: Dies at its n-th passage of a seam.
+        kill_on: Dies at its n-th passage of a seam that is called so.
         kill_after: Dies after so many seconds, in the midst of a wait.
         ctrl_c_at: Ctrl-C strikes at its n-th passage.
         run_again: ... and its `run` is called once more. Its journal may refuse that, in the midst of an append.
@@ -60,6 +63,7 @@ class Life:
     policy: Policy
     workers: int | None
     kill_at: int | None = None
+    kill_on: tuple[str, int] | None = None
     kill_after: float | None = None
     ctrl_c_at: int | None = None
     run_again: bool = False
@@ -196,9 +200,11 @@ def _doomed(dice: random.Random, plan: Plan, policy: Policy, workers: int | None
     life = Life(policy, workers, downtime=dice.choice((0.0, 0.0, 1.0, 20.0)) * dice.random())
     if dice.random() < 0.2:
         life.step = dice.choice((-3600.0, 3600.0, -1e9))
-    end = dice.choices(("passage", "time", "ctrl-c", "leave", "disk"), (8, 3, 2, 3, 3))[0]
+    end = dice.choices(("passage", "seam", "time", "ctrl-c", "leave", "disk"), (6, 6, 3, 2, 3, 3))[0]
     if end == "passage":
         life.kill_at = dice.randint(0, dice.choice((10, 60, 250)))
+    elif end == "seam":
+        life.kill_on = dice.choice(SEAMS), dice.randint(1, 4)
     elif end == "time":
         life.kill_after = dice.uniform(0, 20)
     elif end == "ctrl-c":
@@ -207,7 +213,7 @@ def _doomed(dice: random.Random, plan: Plan, policy: Policy, workers: int | None
         life.leave = dice.choice(("drain", "interrupt", "detach")), dice.randint(1, 20)
     else:
         life.disk_full_at, life.kept = dice.randint(0, 20), dice.random() < 0.3
-    if end in ("passage", "time") and dice.random() < 0.2 and plan.kind != "cluster" and not plan.sqlite:
+    if end in ("passage", "seam", "time") and dice.random() < 0.2 and plan.kind != "cluster" and not plan.sqlite:
         life.power_cut, life.lost_appends = True, dice.randint(0, 4)
     return life
 

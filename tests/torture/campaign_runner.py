@@ -43,6 +43,8 @@ class CampaignRunner(rw.Runner):
         self._vain: Counter[Key] = Counter()
         self._seen: dict[Key, TrialStatus | None] = {}
         """What was last said of each attempt that this driver knows and that has not ended; None: nothing."""
+        self._named: set[Key] = set()
+        """What the last wait named and no poll has asked after."""
 
     @property
     def staging_required(self) -> bool:
@@ -111,12 +113,18 @@ class CampaignRunner(rw.Runner):
     # Asking.
 
     def poll_trial_status(self, trials: Iterable[BaseTrial]) -> dict[TrialStatus, set[int]]:
+        asked = list(trials)
+        self._named -= {(trial.index, trial.attempt) for trial in asked}
         self._pass("poll", "poll")
         world, found = self._world, dict[TrialStatus, set[int]]()
-        for trial in trials:
+        for trial in asked:
             key = (trial.index, trial.attempt)
             job = world.jobs.get(key)
-            if job is None or job.visible > world.now or world.chance("omitted"):
+            if job is None or job.visible > world.now:
+                continue
+            # In simulated time nobody looks once more after a while: there a poll leaves out nothing.
+            if not self.traits.simulated and world.chance("omitted"):
+                world.happens("left out of a poll", key)
                 continue
             status = job.status(world.now)
             found.setdefault(status, set()).add(trial.index)
@@ -176,11 +184,14 @@ class CampaignRunner(rw.Runner):
 
     def _news(self) -> set[int]:
         world = self._world
-        return {
-            key[0]
+        for key in self._named:  # nobody asked after it: it has been given up, as after Ctrl-C
+            self._seen.pop(key, None)
+        self._named = {
+            key
             for key, seen in self._seen.items()
             if world.jobs[key].visible <= world.now and world.jobs[key].status(world.now) is not seen
         }
+        return {index for index, _ in self._named}
 
     def wait(self, until: float | None, waker: Waker) -> set[int] | None:
         world, clock = self._world, self.context.clock

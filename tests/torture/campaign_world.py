@@ -275,6 +275,7 @@ class Passages:
         self._world = world
         self._life = life
         self._dies = None if life.kill_after is None else world.now + life.kill_after
+        self._met = 0
         self.count = 0
         self.dead = False
 
@@ -295,7 +296,14 @@ class Passages:
             raise Killed(label)
         count, life = self.count, self._life
         self.count += 1
-        if count == life.kill_at or (self._dies is not None and self._world.now >= self._dies):
+        aimed = life.kill_on
+        if aimed is not None and label.startswith(aimed[0]):
+            self._met += 1
+        if (
+            count == life.kill_at
+            or (aimed is not None and self._met == aimed[1])
+            or (self._dies is not None and self._world.now >= self._dies)
+        ):
             self.dead = True
             self._world.happens("kill", f"at passage {count}, {label}")
             raise Killed(label)

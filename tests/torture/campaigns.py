@@ -316,6 +316,6 @@ MUST_HAPPEN = (
     ),
     *("straggler", "hang", "slow stop", "preemption", "submission refused", "submission that failed late"),
     *("launch adopted", "attempt not known yet", "ended without a driver", "journal on disk", "batch trials"),
-    *("budgets", "penalties"),
+    *("budgets", "penalties", "left out of a poll"),
 )
 """What a thousand campaigns must have met; what never happens was never tried."""
