@@ -1,4 +1,4 @@
-"""python -m tests.torture [SECTION ...] [--short] [--seed N] [--only CASE] [--markdown FILE]: sections and their figures.
+"""python -m tests.torture [SECTION ...] [--short] [--seed N] [--only CASE] [--markdown FILE]: print the figures.
 
 With ``--markdown`` the figures are added to a file as the tables that ``docs/reliability.md`` shows.
 """
