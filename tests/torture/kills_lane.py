@@ -206,12 +206,12 @@ class Lane:
             parent = names.get(process.parent, "")
             if process.state == "Z":
                 found["zombie"].append(process)
+            elif parent == "rw-supervisor":  # whatever it is called: a preloaded one never takes another name
+                found["program"].append(process)
             elif process.name == "rw-supervisor" or (process.name == parent == "rw-launcher"):
                 found["supervisor"].append(process)
             elif process.name == "rw-launcher" or process.parent == self._driver:
                 found["launcher"].append(process)
-            elif parent == "rw-supervisor":
-                found["program"].append(process)
         return found
 
     def _look_for_zombies(self, there: dict[str, list[Process]]) -> None:
