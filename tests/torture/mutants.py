@@ -98,6 +98,7 @@ GROUPS = {
             "tests/unit/test_lost_journal.py",
         ),
         "runwright.journal.rows.x_row_of",
+        ("tests/unit/test_journal_damage.py::test_a_flipped_bit_is_refused_or_harmless",),
     ),
     "process": Group(
         (

@@ -223,7 +223,7 @@ FAULTS: dict[str, Fault] = {
         "a supervisor does not inherit the orphans of its tree",
         SUPERVISOR,
         {"        become_subreaper()\n": ""},
-        f"{SUPERVISORS}::test_a_wall_limit_ends_a_tree_that_hides_and_ignores_sigterm",
+        f"{SUPERVISORS}::test_what_a_program_leaves_behind_is_killed_and_counted",
     ),
     "stop-forgotten-by-the-supervisor": Fault(
         "a supervisor hears that it is to stop, and does nothing",
@@ -287,8 +287,7 @@ FAULTS: dict[str, Fault] = {
         "a driver never steps in where a supervisor does not do its duty",
         LIVE,
         {"                late.process.kill()\n": "                pass\n"},
-        f"{RUNNERS}::test_a_supervisor_that_stays_suspended_is_killed",
-        slow=True,
+        "tests/process/test_live.py::test_one_that_is_late_is_woken_once_and_then_killed",
     ),
     # The journal.
     "append-not-one-transaction": Fault(
@@ -392,7 +391,11 @@ FAULTS: dict[str, Fault] = {
     "interruption-is-a-failure": Fault(
         "an interrupted attempt counts as a failed one",
         DECIDE,
-        {"        attempt.outcome is AttemptOutcome.FAILED\n        and": "        True and"},
+        {
+            "        attempt.outcome is AttemptOutcome.FAILED\n        and": (
+                "        attempt.outcome is AttemptOutcome.INTERRUPTED or attempt.outcome is AttemptOutcome.FAILED and"
+            )
+        },
         "tests/unit/test_decide.py::test_an_interrupted_attempt_is_no_failure_of_the_trial",
     ),
     "interrupted-not-repeated": Fault(

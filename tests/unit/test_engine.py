@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from runwright import events as ev
 from runwright.errors import ContractError, JournalError, SubmitError
 from runwright.journal import MemoryJournal
 from runwright.loop.observer import FETCH_TRIES
@@ -276,7 +277,17 @@ def test_a_runner_that_cannot_even_say_why_costs_one_trial():
     ],
 )
 def test_what_is_no_result_is_a_failure(result, sentence):
-    assert failure(run(FakeRunner(World(outcome=result)))) == Failure(FailureKind.INVALID_RESULT, sentence)
+    driver = run(FakeRunner(World(outcome=result)))
+    assert failure(driver) == Failure(FailureKind.INVALID_RESULT, sentence)
+    assert driver.state.trials[0].result.arms == {}
+
+
+def test_every_point_of_a_batch_needs_its_result():
+    driver = scheduler(FakeRunner(World(outcome=Result({"0_0": {"y": (1.0, None)}, "0_1": {}}))), 0)
+    driver.run()
+    driver._engine.recorder.record(ev.TrialAsked(0.0, 0, points(2), "submitted"))
+    driver.run()
+    assert failure(driver).kind is FailureKind.INVALID_RESULT
 
 
 def test_a_metric_that_nobody_asked_for_is_kept_and_mentioned_once():
@@ -366,6 +377,13 @@ def test_a_trial_that_ends_well_while_it_is_stopped_has_completed():
     assert statuses(driver) == ["COMPLETED"]
 
 
+def test_a_limit_strikes_in_time_though_the_runner_cannot_be_asked():
+    runner = FakeRunner(World(seconds=FOREVER)).plan("poll_trial_status", *[OSError("no route")] * 12)
+    driver = run(runner, 1, limits=Limits(timeout=5.0))
+    assert one(driver, "StopRequested").time == 5.0
+    assert failure(driver).kind is FailureKind.TIMEOUT
+
+
 def test_a_runner_that_enforces_the_limit_is_left_to_do_it():
     runner = FakeRunner(World(seconds=20.0), enforces=frozenset({"timeout"}))
     driver = run(runner, 1, limits=Limits(timeout=5.0))
@@ -438,6 +456,8 @@ def test_an_outage_of_the_question_for_capacity_starts_nothing_and_ends_nothing(
     assert statuses(driver) == ["COMPLETED", "COMPLETED"]
     assert one(driver, "Noted").message == "asking for capacity failed and is tried again: ConnectionError: no route"
     assert one(driver, "ExperimentEnded").time < 2.0
+    started = [event.time for event in events(driver) if event.kind == "DeployStarted"]
+    assert started[0] == started[1] > 0.0, "one was started though nobody knew of a slot"
 
 
 # Only the driver has the result.
