@@ -71,6 +71,36 @@ def test_only_trials_that_wait_has_named_are_polled():
     assert runner.called("poll_trial_status")[-3:] == [[0], [1], [2]]
 
 
+def polled(statuses, live, end=None):
+    """What an observer says and records where a runner polls so."""
+    driver = scheduler(FakeRunner(), 0)
+    driver.run()
+    engine = driver._engine
+    for index, point in enumerate(points(9)):
+        engine.recorder.record(ev.TrialAsked(0.0, index, [point]))
+        engine.recorder.record(ev.DeployStarted(0.0, index, 1))
+        engine.recorder.record(ev.Deployed(0.0, index, 1, {}))
+    engine._runner.plan("poll_trial_status", lambda trials: statuses, always=True)
+    engine._runner.plan("fetch_result", lambda trial: value(1.0), always=True)
+    seen = engine._observer.poll([driver.state.trials[index] for index in live], 3.0)
+    engine.recorder.commit()
+    return seen, [event.trial for event in events(driver) if event.kind == "Finished"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "live", "found"),
+    [
+        ({S.COMPLETED: {8, 1}}, [1, 8], (True, [1, 8])),
+        ({S.COMPLETED: {2}, S.RUNNING: {1}}, [1, 2], (True, [2])),
+        ({S.RUNNING: {1, 2}}, [1, 2], (False, [])),
+        ({S.COMPLETED: {1}}, [2], (False, [])),
+        ({}, [], (False, [])),
+    ],
+)
+def test_ends_are_recorded_in_order_and_it_is_said_that_there_was_one(statuses, live, found):
+    assert polled(statuses, live) == found
+
+
 def test_everything_is_polled_now_and_then_in_case_the_runner_forgets_to_name_a_trial():
     world = World(seconds=1.0)
     runner = FakeRunner(world)
