@@ -546,6 +546,17 @@ def test_a_supervisor_that_is_killed_at_once_is_answered(bench):
     assert isinstance(restart_rule(request["control"]), (Adopted, Vanished))
 
 
+@pytest.mark.slow
+def test_a_supervisor_sleeps_while_nothing_happens(bench, happens):
+    request = bench.request("sleep 1; touch slept; sleep 600", timeout=600, memory=2**40)
+    pid = bench.launch(request)["pid"]
+    happens(Path(request["cwd"], "slept").exists, "a second")
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    assert int(fields[11]) + int(fields[12]) <= 0.1 * os.sysconf("SC_CLK_TCK"), "it has worked for a tenth of a second"
+    os.kill(pid, STOP)
+    assert bench.record(request)["reason"] == "stop"
+
+
 def test_supervisors_are_named_and_small(bench):
     request = bench.request("sleep 600")
     pid = bench.launch(request)["pid"]
