@@ -752,8 +752,12 @@ def test_an_optimizer_that_was_cut_short_is_not_used_any_more(method):
     driver = scheduler(FakeRunner(), optimizer, parallel=1)
     with pytest.raises(KeyboardInterrupt):
         driver.run()
-    with pytest.raises(JournalError, match="open the experiment anew"):
+    with pytest.raises(JournalError) as refused:
         driver.run()
+    assert f"{refused.value}" == (
+        "a step with the optimizer was cut short, and what it knows is not recorded; "
+        "open the experiment anew to go on from the journal"
+    )
 
 
 def test_a_stop_that_ctrl_c_cut_short_is_done_by_the_next_run():

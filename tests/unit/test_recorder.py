@@ -53,6 +53,10 @@ def test_one_commit_for_all_that_was_recorded(recorder, committed):
     assert noted(recorder) == ["one", "two"]
     assert [[event.message for event in events] for events in committed] == [["one", "two"]]
     assert recorder.commits == 1
+    recorder.note("three")
+    recorder.commit()
+    assert recorder.commits == 2
+    assert noted(recorder) == ["one", "two", "three"]
 
 
 def test_nothing_to_commit_is_no_commit(recorder, committed):
@@ -85,8 +89,11 @@ def test_nothing_follows_a_commit_that_was_cut_short(recorder, journal, committe
         recorder.commit()
     journal.fails = None
     for go_on in (recorder.commit, lambda: recorder.record(ev.Noted(1.0, "two"))):
-        with pytest.raises(JournalError, match=r"^what happened could not be recorded; open the experiment anew"):
+        with pytest.raises(JournalError) as refused:
             go_on()
+        assert f"{refused.value}" == (
+            "what happened could not be recorded; open the experiment anew to go on from the journal"
+        )
     assert (noted(recorder), committed, recorder.state.notes) == ([], [], ["one"])
 
 
