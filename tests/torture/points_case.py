@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import shutil
+import signal
 import tempfile
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from tests.torture.points_drivers import KINDS, Kind, watched
 from tests.torture.points_evidence import Evidence, Judge
-from tests.torture.points_tree import Death, Tree
+from tests.torture.points_tree import FAILED, Death, Tree
 
 _MOST_LIVES = 8
 _DEATH = re.compile(r"([a-z]+)(\d+)@(\d+)")
@@ -93,9 +94,12 @@ def _run(name: str, deaths: tuple[Death, ...]) -> tuple[Outcome, Evidence | None
     try:
         kind.prepare(directory)
         main = partial(_drive, kind, directory, evidence)
+        gave_up = False
         for _ in range(_MOST_LIVES):
             status = tree.live(main, log)
-            if status != -9:
+            if status == FAILED and not gave_up and sum(death.role == "launcher" for death in tree.died) > 1:
+                gave_up = True  # over two launchers in a row, with a sentence; the same command goes on
+            elif status != -signal.SIGKILL:
                 break
         if status == 0:
             tree.settle()

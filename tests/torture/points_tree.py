@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0
 """Seconds that one life may take."""
+FAILED = 70
+"""Exit status of a driver that ends by an error."""
 _AFTERWARDS = 20.0  # seconds in which everything must be gone once the experiment has ended
 _ZOMBIES_GO = 5.0
 _LOOK = 0.01
@@ -127,7 +129,7 @@ class Tree:
 
     def _become_driver(self, main: Callable[[], None], log: Path, handoff: socket.socket) -> None:
         """Be the driver, in the forked child. Never returns."""
-        status = 70
+        status = FAILED
         try:
             for fd in self._listeners:
                 os.close(fd)
