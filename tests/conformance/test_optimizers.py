@@ -12,6 +12,22 @@ from runwright.testing import OptimizerSuite, OptimizerTraits
 
 TWO_OBJECTIVES = {"loss": "minimize", "speed": "maximize"}
 HUGE = Experiment("huge", {"n": Int(0, 2**60)}, {"loss": "minimize"})
+CONDITIONS = Experiment(
+    "conditions",
+    {
+        "method": Choice(["sgd", "adam", "lbfgs"]),
+        "momentum": Float(0, 1, when={"method": "sgd"}),
+        "nesterov": Choice([False, True], when={"method": "sgd"}),
+        "decay": Float(1e-6, 1, log=True, when={"nesterov": True}),
+        "beta": Float(0.5, 1, when={"method": "adam"}),
+        "x1": Float(0, 1),
+        "x2": Float(0, 1),
+        "n": Int(1, 9),
+    },
+    {"loss": "minimize"},
+    constraints=["x1 + x2 <= 1", "weight <= 2"],
+    seed=5,
+)
 AIMLESS = Experiment("aimless", {"x": Float(0, 1)})
 
 
@@ -25,6 +41,21 @@ class TestRandom(OptimizerSuite):
     @pytest.fixture
     def make_optimizer(self):
         return RandomOptimizer
+
+
+class TestRandomWithConditionsAndConstraints(OptimizerSuite):
+    @pytest.fixture
+    def make_optimizer(self):
+        return RandomOptimizer
+
+    @pytest.fixture
+    def experiment(self):
+        return CONDITIONS
+
+    @pytest.fixture
+    def refused(self):
+        narrow = ["x1 + x2 <= 0.5", "x1 + x2 >= 0.5"]
+        return [Experiment("narrow", {"x1": Float(0, 1), "x2": Float(0, 1)}, {"loss": "minimize"}, constraints=narrow)]
 
 
 def optuna_optimizer(sampler, **options):

@@ -12,8 +12,10 @@ from runwright.errors import UsageError
 
 if TYPE_CHECKING:
     from runwright.optimizer import Optimizer
+    from runwright.optimizers.ax import AxOptimizer
     from runwright.optimizers.optuna import OptunaOptimizer
     from runwright.optimizers.random_search import RandomOptimizer
+    from runwright.optimizers.smac import SmacOptimizer
 
 ENTRY_POINTS = "runwright.optimizers"
 """Group of entry points ``kind = "module:Class"`` by which other packages bring optimizers."""
@@ -21,10 +23,17 @@ ENTRY_POINTS = "runwright.optimizers"
 _BUILT_IN = {
     "random": "runwright.optimizers.random_search:RandomOptimizer",
     "optuna": "runwright.optimizers.optuna:OptunaOptimizer",
+    "ax": "runwright.optimizers.ax:AxOptimizer",
+    "smac": "runwright.optimizers.smac:SmacOptimizer",
 }
-_HOME = {"OptunaOptimizer": "optuna", "RandomOptimizer": "random_search"}
+_HOME = {
+    "AxOptimizer": "ax",
+    "OptunaOptimizer": "optuna",
+    "RandomOptimizer": "random_search",
+    "SmacOptimizer": "smac",
+}
 
-__all__ = ["ENTRY_POINTS", "OptunaOptimizer", "RandomOptimizer", "create", "kinds"]
+__all__ = ["ENTRY_POINTS", "AxOptimizer", "OptunaOptimizer", "RandomOptimizer", "SmacOptimizer", "create", "kinds"]
 
 
 def kinds() -> dict[str, str]:

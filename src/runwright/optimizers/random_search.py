@@ -7,6 +7,7 @@ from hashlib import blake2b
 from struct import Struct
 from typing import TYPE_CHECKING, TypeAlias
 
+from runwright.errors import ContractError, UsageError
 from runwright.experiment import Choice, Float, ParameterValue
 from runwright.optimizer import Asked, Rebuild, Restored, Suggestion, check_seed
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _WORDS_OF_BLOCK = Struct("<8Q").unpack
 _PARAMETERS_A_BLOCK = 4
 _TO_UNIT = 2.0**-53
+_TRIES = 20_000
+"""So many points in a row that break a constraint: there is too little room for search at random."""
 
 Draw: TypeAlias = "Callable[[int, int], ParameterValue]"
 """Turns two words of 64 random bits into a value."""
@@ -29,7 +32,8 @@ class RandomOptimizer:
     """Proposes independent random points; cheap, exact after any restart, and learns nothing.
 
     Floats are uniform between their bounds, integers uniform over the integers, choices over their values; on a
-    logarithmic scale the logarithm is uniform (for an integer, that of the interval around it).
+    logarithmic scale the logarithm is uniform (for an integer, that of the interval around it). A point that breaks a
+    constraint is drawn anew, by a hash of seed, index and try; a parameter that is not there is left out.
 
     Args:
         seed: Seed of the points; the experiment's where none is given.
@@ -46,15 +50,46 @@ class RandomOptimizer:
         self._heads: list[bytes] = []
 
     def setup(self, experiment: Experiment) -> None:
-        """Get ready for an experiment."""
+        """Get ready for an experiment.
+
+        Raises:
+            UsageError: The constraints leave too little room to find a point at random.
+        """
         seed = (experiment.seed if self.seed is None else self.seed).to_bytes(8, "little")
         self._draws = [(name, _draw(parameter)) for name, parameter in experiment.parameters.items()]
         blocks = -(-len(self._draws) // _PARAMETERS_A_BLOCK)
         self._heads = [seed + block.to_bytes(4, "little") for block in range(blocks)]
+        self._experiment = experiment
+        self._plain = not experiment.parameter_constraints and not experiment.conditional
+        if experiment.parameter_constraints and self._feasible(0) is None:
+            told = ", ".join(repr(constraint.text) for constraint in experiment.parameter_constraints)
+            raise UsageError(
+                f"none of {_TRIES:,} random points meets the constraints {told}; they leave too little room"
+            )
 
     def ask(self, trial: int) -> Suggestion:
-        """Propose the point of a trial; the same whenever it is asked."""
-        index = trial.to_bytes(8, "little")
+        """Propose the point of a trial; the same whenever it is asked.
+
+        Raises:
+            ContractError: No point was found that meets the constraints.
+        """
+        if self._plain:
+            return Suggestion(self._draw(trial.to_bytes(8, "little")))
+        point = self._feasible(trial)
+        if point is None:
+            raise ContractError(f"no point was found for trial {trial} that meets the constraints")
+        return Suggestion(point)
+
+    def _feasible(self, trial: int) -> dict[str, ParameterValue] | None:
+        index, constraints = trial.to_bytes(8, "little"), self._experiment.parameter_constraints
+        for number in range(_TRIES):
+            point = self._draw(index + (number.to_bytes(4, "little") if number else b""))
+            if all(constraint.met(point) for constraint in constraints):  # type: ignore[arg-type]  # these are numbers
+                return self._experiment.active(point)
+        return None
+
+    def _draw(self, index: bytes) -> dict[str, ParameterValue]:
+        """Return a value for every parameter."""
         words: tuple[int, ...] = ()
         for head in self._heads:
             words += _WORDS_OF_BLOCK(blake2b(head + index).digest())
@@ -63,7 +98,7 @@ class RandomOptimizer:
         for name, draw in self._draws:
             point[name] = draw(words[at], words[at + 1])
             at += 2
-        return Suggestion(point)
+        return point
 
     def attach(self, trial: int, suggestion: Suggestion) -> None:
         """Nothing to learn."""

@@ -116,11 +116,12 @@ def plan(experiment: Experiment, *, trials: int, pending: int, seed: int = 0) ->
 
 
 def measure(experiment: Experiment, point: dict[str, ParameterValue]) -> Metrics:
-    """Evaluate a point: for each objective a bowl with a bottom of its own."""
-    places = [_place(parameter, point[name]) for name, parameter in experiment.parameters.items()]
+    """Evaluate a point: for each objective, and each metric of a constraint, a bowl with a bottom of its own."""
+    there = {name: parameter for name, parameter in experiment.parameters.items() if name in point}
+    places = [_place(parameter, point[name]) for name, parameter in there.items()]
     return {
         name: (sum((place - 0.3 * number) ** 2 for place in places), 0.1)
-        for number, name in enumerate(experiment.objectives, 1)
+        for number, name in enumerate(experiment.measured, 1)
     }
 
 
