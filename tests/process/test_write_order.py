@@ -115,6 +115,21 @@ def test_who_finds_the_lock_taken_does_not_begin(tmp_path, monkeypatch):
     folder.close()
 
 
+def test_a_control_folder_is_closed_once(tmp_path, monkeypatch):
+    folder = ControlFolder(str(tmp_path))
+    assert folder.claim()
+    folder.begin({})
+    closed: list[int] = []
+    monkeypatch.setattr(os, "close", closed.append)
+    folder.close()
+    folder.close()
+    monkeypatch.undo()
+    assert len(closed) == 3
+    assert min(closed) > 2
+    for fd in closed:
+        os.close(fd)
+
+
 def test_a_synced_file_is_durable_before_it_has_its_name_and_its_name_after(tmp_path, disk):
     write_atomic(tmp_path / "file", b"content", sync=True)
     assert disk.renames == {"file": (b"content", True)}
