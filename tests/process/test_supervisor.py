@@ -454,6 +454,40 @@ def test_a_fault_of_ours_ends_the_tree_and_is_recorded(bench, gone):
     gone(pids_of(request))
 
 
+ALONE = """
+import json, os, sys
+from runwright.process.answers import Answers
+from runwright.process.supervisor import supervise
+os._exit(supervise(json.loads(sys.argv[1]), None, Answers(int(sys.argv[2]))))
+"""
+
+
+def test_what_cannot_be_said_at_once_is_said_when_there_is_room(bench, happens):
+    """The driver is busy, and its pipe is full; the program runs meanwhile."""
+    request = bench.request("touch began; while [ ! -e ../go ]; do sleep 0.01; done; exit 3")
+    told, say = os.pipe()
+    os.set_blocking(say, False)
+    for size in (1 << 16, 4096, 1):
+        try:
+            while True:
+                os.write(say, b" " * size)
+        except BlockingIOError:
+            pass
+    arguments = [json.dumps({**request, "serial": 0}), str(say)]
+    with subprocess.Popen([sys.executable, "-c", ALONE, *arguments], pass_fds=[say]) as supervisor:
+        os.close(say)
+        happens(Path(request["cwd"], "began").exists, "the start of the program")
+        heard = b""
+        while b"\n" not in heard:
+            assert select.select([told], [], [], 30)[0], "nothing was said"
+            heard += os.read(told, 1 << 16)
+        assert json.loads(heard)["event"] == "started"
+        Path(request["cwd"], "../go").touch()
+        assert bench.record(request)["code"] == 3
+        assert supervisor.wait(30) == 0
+    os.close(told)
+
+
 def test_a_tree_whose_driver_and_supervisor_died_is_ended(bench, kill, gone, happens):
     request = hiders(bench, "time.sleep(600)")
     answer = bench.launch(request)
