@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from runwright.trial import BaseTrial
 
 
+TOGETHER = 0.003
+"""Seconds within which trials end together: what Ax is told at once it answers with one look at its model."""
 _opened: WeakValueDictionary[Path, Deployments] = WeakValueDictionary()
 """What is open in this process, by run directory."""
 
@@ -62,6 +64,8 @@ class Deployments:
         self._known = Known()
         self._followed: dict[int, ForeignTrial] = {}  # our index -> the trial whose end Ax was not told
         self._news: set[int] = set()  # those of them that have ended
+        self._taken: dict[int, ForeignTrial] = {}  # our index -> Ax's trial, whose points are known to be the same
+        self._unturned = True
         self.name: str | None = None
         """Name of the experiment; None before `open`."""
 
@@ -164,6 +168,7 @@ class Deployments:
             if own is not None:
                 self._displace(own, request.index)
             own = self._add(request)
+        self._taken[own] = trial
         if not trial.status.is_terminal:
             self._followed[own] = trial
             if self._opened.state.trials[own].status.is_terminal:
@@ -259,7 +264,6 @@ class Deployments:
             elif MARK in trial.run_metadata:  # deployed by an earlier process
                 own[trial.index] = self._take(Request.of(trial), trial)
         self._let_go()
-        self._look()
         ours = [self._opened.state.trials[index] for index in own.values()]
         self._wait(ours, seconds)
         for one in ours:
@@ -269,11 +273,24 @@ class Deployments:
         return {index: one.status for index, one in zip(own, ours, strict=True)}
 
     def _wait(self, trials: Sequence[BaseTrial], seconds: float) -> None:
-        clock = self._opened.session.clock
-        until = None if self.runner.traits.simulated else clock.now() + seconds
-        while trials and not any(trial.status.is_terminal for trial in trials):
+        """Wait for an end, and a moment longer for those that began together: each poll costs Ax a round."""
+        clock, simulated = self._opened.session.clock, self.runner.traits.simulated
+        if not trials or any(trial.status.is_terminal for trial in trials):
+            self._look()
+            return
+        until = None if simulated else clock.now() + seconds
+        if self._unturned or self._opened.state.ready:  # something is to be started, or asked after
+            self._look()
+        else:
+            self._look(wait=True, until=until)
+        while not any(trial.status.is_terminal for trial in trials):
             if until is not None and clock.now() >= until:
                 return
+            self._look(wait=True, until=until)
+        if until is None:
+            return
+        until = min(until, clock.now() + TOGETHER)
+        while clock.now() < until and not all(trial.status.is_terminal for trial in trials):
             self._look(wait=True, until=until)
 
     def _let_go(self) -> None:
@@ -322,11 +339,14 @@ class Deployments:
     def result(self, trial: ForeignTrial) -> Result | None:
         """Return the result of a trial of Ax's, its arms by Ax's names; None where there is none."""
         own = self.trial(trial.index)
-        if own is None or own.result is None or self._known.key(own.index) != Request.of(trial).key:
+        if own is None or own.result is None:
             return None
-        measured = own.result.arms
-        names = {ours.name: arm.name for ours, arm in zip(own.arms, trial.arms, strict=True)}
-        return replace(own.result, arms={names[name]: measured[name] for name in names if name in measured})
+        if self._taken.get(own.index) is not trial and self._known.key(own.index) != Request.of(trial).key:
+            return None
+        result, names = own.result, {ours.name: arm.name for ours, arm in zip(own.arms, trial.arms, strict=True)}
+        if all(ours == name for ours, name in names.items()):
+            return result
+        return replace(result, arms={names[name]: metrics for name, metrics in result.arms.items() if name in names})
 
     def reason(self, index: int) -> str:
         """Return why a trial failed or was stopped, in a sentence that names its log; empty where it did not."""
@@ -357,6 +377,7 @@ class Deployments:
 
     def _after(self, stopped: bool) -> None:
         submissions = self._opened
+        self._unturned = False
         for own in submissions.take_ended():
             if own in self._followed:
                 self._news.add(own)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runwright.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runwright.bridges.ax_progress import Report
     from runwright.result import Metrics, Result
@@ -30,7 +30,7 @@ class Measured(NamedTuple):
     step: float | None = None
 
 
-def final(name: str, index: int, arms: Sequence[str], result: Result | None, why: str) -> list[Measured]:
+def final(name: str, index: int, arms: Sequence[str], result: Result | None, why: Callable[[], str]) -> list[Measured]:
     """Return the value of a metric of each arm of a trial that has ended.
 
     Args:
@@ -38,13 +38,13 @@ def final(name: str, index: int, arms: Sequence[str], result: Result | None, why
         index: Index of the trial.
         arms: Names of its arms.
         result: Its result.
-        why: Why there is none.
+        why: Says why there is none.
 
     Raises:
         UsageError: There is no such value.
     """
     if result is None or result.failure is not None:
-        raise UsageError(f"there is no {name!r}: {why or f'trial {index} has not ended'}")
+        raise UsageError(f"there is no {name!r}: {why() or f'trial {index} has not ended'}")
     return [_of_arm(name, index, arm, result.arms.get(arm, {})) for arm in arms]
 
 
