@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import struct
 import subprocess
 import sys
 import zlib
@@ -13,7 +14,7 @@ import pytest
 
 from runwright import events as ev
 from runwright.errors import JournalDamagedError, JournalError, JournalTooNewError
-from runwright.journal import SqliteJournal, read_events
+from runwright.journal import SqliteJournal, read_events, wal
 from runwright.journal.rows import crc_of
 
 MAIN, WAL, SHM = "journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"
@@ -189,6 +190,47 @@ def test_a_wrong_frame_in_the_middle_of_the_log_is_damage(tmp_path, killed_files
     wal[32 + 3 * (24 + 4096) + 500] ^= 1
     put(tmp_path / "j", {MAIN: killed_files[MAIN], WAL: bytes(wal)})
     assert "frame 4 of its log is not what was written" in refused(tmp_path / "j", JournalDamagedError)
+
+
+def summed(data, first=0, second=0):
+    """The sums of the format's description, over words with the most significant byte first."""
+    words = struct.unpack(f">{len(data) // 4}I", data)
+    for even, odd in zip(words[::2], words[1::2], strict=True):
+        first = (first + even + second) % 2**32
+        second = (second + odd + first) % 2**32
+    return first, second
+
+
+def log_of(*commits, broken):
+    """A log of one frame a number: how many pages the file has after the commit, 0 where the transaction goes on."""
+    header = struct.pack(">IIII8s", 0x377F0683, 3007000, 512, 0, b"saltsalt")
+    sums = summed(header)
+    data = header + struct.pack(">II", *sums)
+    for number, pages in enumerate(commits, 1):
+        head, page = struct.pack(">II", 1, pages), bytes([number]) * 512
+        sums = summed(page, *summed(head, *sums))
+        page = page if number != broken else b"\xff" + page[1:]
+        data += head + b"saltsalt" + struct.pack(">II", *sums) + page
+    return data
+
+
+@pytest.mark.parametrize(
+    ("commits", "broken", "damaged"),
+    [
+        ((1, 1, 1), None, False),
+        ((1, 1, 1), 1, True),
+        ((1, 1, 1), 2, True),
+        ((1, 1, 1), 3, False),
+        ((0, 1), 1, False),  # one transaction, of which a power cut lost the first page
+        ((1, 0, 0, 0, 2), 2, False),
+        ((1, 0, 2, 2), 2, True),
+        ((1, 0, 0, 2, 0, 2), 3, True),
+    ],
+)
+def test_only_a_later_transaction_makes_a_wrong_frame_damage(tmp_path, commits, broken, damaged):
+    (tmp_path / WAL).write_bytes(log_of(*commits, broken=broken))
+    found = wal.fault(tmp_path / WAL, tmp_path / SHM)
+    assert found == (f"frame {broken} of its log is not what was written, though later ones are" if damaged else None)
 
 
 def test_a_log_with_a_wrong_header_is_damage(tmp_path, killed_files):

@@ -12,7 +12,7 @@ import pytest
 
 from runwright import events as ev
 from runwright.errors import JournalError
-from runwright.journal import SqliteJournal, read_events, reading
+from runwright.journal import MemoryJournal, SqliteJournal, read_events, reading, sqlite
 
 
 def told(*numbers):
@@ -26,6 +26,39 @@ def path(tmp_path):
 
 def names(path):
     return sorted(file.name for file in path.parent.iterdir())
+
+
+def test_a_new_journal_survives_a_power_cut(path, monkeypatch):
+    made, real = [], sqlite.write_atomic
+    monkeypatch.setattr(
+        sqlite, "write_atomic", lambda path, data, *, sync=False: made.append((path, sync)) or real(path, data)
+    )
+    SqliteJournal(path).close()
+    assert made == [(path, True)]
+
+
+def test_a_journal_in_memory_keeps_events_as_they_are_unless_asked():
+    event = told(1)[0]
+    for journal, same in ((MemoryJournal(), True), (MemoryJournal(encoded=True), False)):
+        journal.append([event])
+        (kept,) = journal.read()
+        assert kept == event
+        assert (kept is event) is same
+        journal.close()
+        with pytest.raises(JournalError) as refused:
+            journal.read()
+        assert f"{refused.value}" == "this journal in memory is closed"
+
+
+def test_damage_is_told_in_a_sentence_that_says_what_to_do(path):
+    SqliteJournal(path).close()
+    path.write_bytes(b"no journal")
+    with pytest.raises(JournalError) as refused:
+        SqliteJournal(path)
+    assert f"{refused.value}" == (
+        f"{path}: the journal is damaged: it does not begin as an SQLite file does; it was left as it is: restore it "
+        "from a copy, or begin anew in another directory"
+    )
 
 
 def test_a_closed_journal_is_one_file(path):
