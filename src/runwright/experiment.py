@@ -152,6 +152,11 @@ class Experiment:
         """Whether there are parameters that are not in every point."""
         return self._order is not None
 
+    @property
+    def order(self) -> list[str]:
+        """The names of the parameters; what one depends on stands before it."""
+        return list(self._order or self.parameters)
+
     def feasible(self, metrics: Metrics) -> bool:
         """Say whether what was measured meets all constraints on metrics; what was not measured does not."""
         means = {name: mean for name, (mean, _) in metrics.items()}
@@ -166,13 +171,19 @@ class Experiment:
         Args:
             values: Parameter name to value, for all parameters or for those that are there.
         """
-        there = {name: values[name] for name in self._order or self.parameters if self._is_there(name, values)}
+        there = {name: values[name] for name in self._order or self.parameters if self.is_there(name, values)}
         return {name: there[name] for name in self.parameters if name in there}
 
-    def _is_there(self, name: str, values: Mapping[str, Any]) -> bool:
+    def is_there(self, name: str, values: Mapping[str, Any]) -> bool:
+        """Say whether a parameter is in a point.
+
+        Args:
+            name: The parameter.
+            values: The point, as far as what the parameter depends on.
+        """
         when = self.parameters[name].when or {}
         return all(parent in values and values[parent] in wanted for parent, wanted in when.items()) and all(
-            self._is_there(parent, values) for parent in when
+            self.is_there(parent, values) for parent in when
         )
 
     def validate(self, parameters: Mapping[str, Any]) -> dict[str, ParameterValue]:
@@ -189,7 +200,7 @@ class Experiment:
         point: dict[str, ParameterValue] = {}
         for name in self.parameters if self._order is None else self._order:
             parameter = self.parameters[name]
-            if parameter.when is not None and not self._is_there(name, point):
+            if parameter.when is not None and not self.is_there(name, point):
                 _check_absent(name, parameter, parameters)
                 continue
             value = parameters.get(name, parameter.default)

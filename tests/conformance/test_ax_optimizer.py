@@ -21,20 +21,6 @@ REFUSED = [
 ]
 
 
-class TestAxRandomSearch(OptimizerSuite):
-    @pytest.fixture
-    def make_optimizer(self):
-        return lambda: AxOptimizer("random_search", seed=7)
-
-    @pytest.fixture
-    def traits(self):
-        return OptimizerTraits(trials=16, kills=2, after=10)
-
-    @pytest.fixture
-    def refused(self):
-        return REFUSED
-
-
 class TestAxWithConditionsAndConstraints(OptimizerSuite):
     """Never beyond the initial points: what is asked, told and brought back is that of a run with a model."""
 
@@ -59,4 +45,8 @@ class TestAxWithConditionsAndConstraints(OptimizerSuite):
 
     @pytest.fixture
     def traits(self):
-        return OptimizerTraits(trials=12, kills=2, after=8)
+        return OptimizerTraits(trials=10, kills=2, after=5)
+
+    @pytest.fixture
+    def refused(self):
+        return REFUSED

@@ -27,7 +27,7 @@ class TestSmacRandom(OptimizerSuite):
 
     @pytest.fixture
     def traits(self):
-        return OptimizerTraits(trials=30, kills=3, after=20)
+        return OptimizerTraits(trials=24, kills=2, after=16)
 
     @pytest.fixture
     def refused(self):
@@ -52,7 +52,7 @@ class TestSmacHyperband(OptimizerSuite):
 
     @pytest.fixture
     def traits(self):
-        return OptimizerTraits(trials=30, kills=3, after=20)
+        return OptimizerTraits(trials=24, kills=2, after=16)
 
 
 class TestSmacOnInstances(TestSmacHyperband):
@@ -66,7 +66,7 @@ class TestSmacOnInstances(TestSmacHyperband):
 class TestSmacWithAModel(OptimizerSuite):
     @pytest.fixture
     def make_optimizer(self):
-        return lambda: SmacOptimizer("hpo", seed=7, n_trials=20, initial_design={"n_configs": 8})
+        return lambda: SmacOptimizer("hpo", seed=7, n_trials=80, initial_design={"n_configs": 13})
 
     @pytest.fixture
     def experiment(self):
@@ -75,4 +75,4 @@ class TestSmacWithAModel(OptimizerSuite):
 
     @pytest.fixture
     def traits(self):
-        return OptimizerTraits(trials=12, kills=2, after=8)
+        return OptimizerTraits(trials=16, kills=2, after=6)

@@ -19,6 +19,7 @@ from runwright.experiment import Choice, Experiment, Float, Int, ParameterValue,
 from runwright.optimizer import Asked, Exhausted, Observation, Rebuild, Restored, Suggestion, check_seed, feed, replay
 from runwright.optimizers.optuna_samplers import (
     SAMPLERS,
+    check_constraints,
     check_experiment,
     check_installed,
     check_options,
@@ -27,6 +28,7 @@ from runwright.optimizers.optuna_samplers import (
     keeps_a_place,
     takes_guests,
 )
+from runwright.optimizers.random_search import RandomOptimizer
 from runwright.status import TrialStatus
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
 
 _LARGEST_EXACT_INT = 2**53
 _SEEDS = 2**32  # numpy's legacy generators take 32 bits
+_TRIES = 64
+"""So many points in a row that break a constraint on parameters: the next one is drawn at random among those that do
+not."""
 
 
 class OptunaOptimizer:
@@ -82,6 +87,7 @@ class OptunaOptimizer:
         self._kind = kind
         self._exhausted = False
         self._learned = False
+        self._told: dict[str, float] = {}
         self._its_own: set[int] = set()
         self._hurry_at: float | None = None
         self._hurried = False
@@ -111,7 +117,10 @@ class OptunaOptimizer:
         if not experiment.objectives:
             raise UsageError("the optuna optimizer needs an objective; this experiment has none")
         self._experiment = experiment
+        check_constraints(self._kind, experiment)
         self._seed = experiment.seed if self.seed is None else self.seed
+        self._instead = RandomOptimizer(self._seed)
+        self._instead.setup(experiment)
         self._space = {name: self._distribution(name, value) for name, value in experiment.parameters.items()}
         sampler = self._make(self._seed % _SEEDS)
         check_experiment(sampler, experiment)
@@ -134,9 +143,12 @@ class OptunaOptimizer:
     def _make(self, seed: int) -> Any:
         if self._kind is None:
             return self.sampler
-        options = self._kind.defaults(len(self._experiment.objectives), self.options) | self.options
+        options: dict[str, Any] = self._kind.defaults(self._experiment, self.options) | self.options
         make = getattr(self._optuna.samplers, self._kind.class_name)
-        if not self._warns:
+        constrained = self._kind.constrained and bool(self._experiment.outcome_constraints)
+        if constrained:
+            options["constraints_func"] = self._excess
+        if not self._warns and not constrained and not options.get("group"):
             sampler = make(seed=seed, **options)
         else:
             with warnings.catch_warnings():  # what it warns of was said when the options were checked
@@ -146,6 +158,16 @@ class OptunaOptimizer:
             # A sampler made anew would go through all trials to find that they have one search space.
             sampler.infer_relative_search_space = self._search_space
         return sampler
+
+    def _excess(self, _trial: Any) -> list[float]:
+        """Return by how much the trial that is being told exceeds the constraints on metrics.
+
+        Of a failed trial there are no metrics; its penalty says enough.
+        """
+        return [
+            constraint.excess(self._told) if constraint.weights.keys() <= self._told.keys() else 0.0
+            for constraint in self._experiment.outcome_constraints
+        ]
 
     def _search_space(self, _study: Any, _trial: Any) -> dict[str, Any]:
         """What Optuna would find: nothing before the first result, then all that has more than one value."""
@@ -182,16 +204,46 @@ class OptunaOptimizer:
         if self._exhausted:
             raise Exhausted
         self._check_new(trial)
-        if self._kind is not None and self.rebuild == "history":
-            self._study.sampler = self._make(stable_seed(self._seed, "ask", trial) % _SEEDS)
-        asked = self._study.ask(self._space)
-        self._note(trial)
+        for number in range(_TRIES):
+            if self._kind is not None and self.rebuild == "history":
+                tries = (number,) if number else ()
+                self._study.sampler = self._make(stable_seed(self._seed, "ask", trial, *tries) % _SEEDS)
+            asked = self._draw()
+            if all(constraint.met(asked.params) for constraint in self._experiment.parameter_constraints):
+                self._note(trial)
+                return Suggestion(self._validated(asked.params))
+            self._study.tell(asked, state=self._optuna.trial.TrialState.FAIL)
+            self._entered += 1
+        point = self._instead.ask(trial).parameters
+        self._enter(trial, point, draw=self._keeps_a_place)
+        return Suggestion(point)
+
+    def _validated(self, point: Mapping[str, Any]) -> dict[str, ParameterValue]:
         try:
-            return Suggestion(self._experiment.validate(asked.params))
+            return self._experiment.validate(point)
         except UsageError as error:
             raise ContractError(
                 f"Optuna's {self._study.sampler} proposed no point of this experiment: {error}"
             ) from None
+
+    def _draw(self) -> Any:
+        """Ask the study for a trial, parameter by parameter where some are not in every point."""
+        if not self._experiment.conditional:
+            return self._study.ask(self._space)
+        asked = self._study.ask()
+        for name in self._experiment.order:
+            if self._experiment.is_there(name, asked.params):
+                self._suggest(asked, name)
+        return asked
+
+    def _suggest(self, asked: Any, name: str) -> None:
+        parameter = self._experiment.parameters[name]
+        if isinstance(parameter, Choice):
+            asked.suggest_categorical(name, parameter.values)
+        elif isinstance(parameter, Float):
+            asked.suggest_float(name, parameter.low, parameter.high, log=parameter.log)
+        else:
+            asked.suggest_int(name, parameter.low, parameter.high, log=parameter.log)
 
     def attach(self, trial: int, suggestion: Suggestion) -> None:
         """Learn that a user proposed a point, which is pending from now on.
@@ -224,6 +276,7 @@ class OptunaOptimizer:
         state = self._state(TrialStatus.COMPLETED if penalised else status)
         if penalised:
             self._penalised.add(trial)
+        self._told = observation.values
         self._study.tell(self._open[trial], values, state=state)
         self._learned = self._learned or state is not self._optuna.trial.TrialState.FAIL
         del self._open[trial]
@@ -256,11 +309,13 @@ class OptunaOptimizer:
         if draw:
             self._study.enqueue_trial(point)
             # Reading makes the sampler draw, and note what the trial is to it; the values drawn are not used.
-            self._study.ask(self._space).relative_params  # noqa: B018
+            self._draw().relative_params  # noqa: B018
         else:
             running = self._optuna.trial.TrialState.RUNNING
             self._study.add_trial(
-                self._optuna.trial.create_trial(state=running, params=point, distributions=self._space)
+                self._optuna.trial.create_trial(
+                    state=running, params=point, distributions={name: self._space[name] for name in point}
+                )
             )
         self._note(trial)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SCALARS = {"bool": bool, "int": int, "float": float, "str": str, "None": type(None)}
 _LEAST = {"n_ei_candidates": 1, "popsize": 4}
 """Smallest value of the options that Optuna does not check before they divide by zero; 0 for all others."""
+_LEARN_NOTHING = ("random", "qmc")
 _READ_TRIALS_ALONE = ("RandomSampler", "TPESampler", "GPSampler", "BruteForceSampler")
 
 
@@ -36,6 +37,7 @@ class NamedSampler:
         rebuild: How it is brought back after a restart.
         needs: Libraries that it imports beside Optuna.
         extra: Our extra that brings them.
+        constrained: Whether it learns to avoid what breaks a constraint on metrics.
     """
 
     name: str
@@ -43,23 +45,29 @@ class NamedSampler:
     rebuild: Rebuild
     needs: tuple[str, ...] = ()
     extra: str = "optuna"
+    constrained: bool = False
 
-    def defaults(self, objectives: int, options: Mapping[str, Any]) -> Json:
+    def defaults(self, experiment: Experiment, options: Mapping[str, Any]) -> Json:
         """Return our settings where the user has none."""
         if self.name == "tpe":
-            # As Optuna 5 itself: with several objectives the independent form is the better one.
-            return {"multivariate": objectives == 1 or bool(options.get("group")), "constant_liar": True}
+            # As Optuna 5 itself: with several objectives the independent form is the better one. What is not in every
+            # point is searched together with what stands beside it.
+            multivariate = options.get("multivariate", len(experiment.objectives) == 1 or bool(options.get("group")))
+            group = {"group": True} if experiment.conditional and multivariate else {}
+            return {"multivariate": multivariate, "constant_liar": True, **group}
+        if experiment.conditional and self.name in ("gp", "qmc"):
+            return {"warn_independent_sampling": False}  # docs/optimizers.md says it
         return {}
 
 
 SAMPLERS = {
     sampler.name: sampler
     for sampler in (
-        NamedSampler("tpe", "TPESampler", "history"),
-        NamedSampler("gp", "GPSampler", "history", ("scipy", "torch"), "optuna-gp"),
+        NamedSampler("tpe", "TPESampler", "history", constrained=True),
+        NamedSampler("gp", "GPSampler", "history", ("scipy", "torch"), "optuna-gp", constrained=True),
         NamedSampler("cmaes", "CmaEsSampler", "replay", ("cmaes",)),
         NamedSampler("qmc", "QMCSampler", "replay", ("scipy",)),
-        NamedSampler("nsgaii", "NSGAIISampler", "replay"),
+        NamedSampler("nsgaii", "NSGAIISampler", "replay", constrained=True),
         NamedSampler("random", "RandomSampler", "history"),
     )
 }
@@ -140,6 +148,12 @@ def check_experiment(sampler: Any, experiment: Experiment) -> None:
         if len(experiment.objectives) > 1:
             names = ", ".join(experiment.objectives)
             raise UsageError(f"CMA-ES takes one objective, not {names}; use tpe, gp, nsgaii, qmc or random")
+        odd = [name for name, parameter in experiment.parameters.items() if parameter.when is not None]
+        if odd and sampler._warn_independent_sampling:  # noqa: SLF001  (the option has no public reader)
+            raise UsageError(
+                f"CMA-ES cannot search {odd[0]!r}, which is not in every point (when): Optuna would draw it at random; "
+                "use tpe, or accept that by the sampler's option warn_independent_sampling: false"
+            )
         choices = [name for name, parameter in experiment.parameters.items() if isinstance(parameter, Choice)]
         if choices and sampler._warn_independent_sampling:  # noqa: SLF001  (the option has no public reader)
             raise UsageError(
@@ -150,6 +164,22 @@ def check_experiment(sampler: Any, experiment: Experiment) -> None:
         floats = [name for name, parameter in experiment.parameters.items() if isinstance(parameter, Float)]
         if floats:
             raise UsageError(f"a BruteForceSampler cannot go through the real parameter {floats[0]!r}")
+
+
+def check_constraints(kind: NamedSampler | None, experiment: Experiment) -> None:
+    """Refuse constraints on metrics that a sampler would quietly do without, though it learns from results.
+
+    Raises:
+        UsageError: It would.
+    """
+    if not experiment.outcome_constraints or (kind is not None and (kind.constrained or kind.name in _LEARN_NOTHING)):
+        return
+    text = experiment.outcome_constraints[0].text
+    if kind is None:
+        raise UsageError(
+            f"a sampler object does not hear of the constraint {text!r}; name a sampler: tpe, gp or nsgaii"
+        )
+    raise UsageError(f"the sampler {kind.name} does not learn the constraint {text!r}; use tpe, gp or nsgaii")
 
 
 def keeps_a_place(sampler: Any) -> bool:

@@ -275,8 +275,8 @@ class SmacOptimizer:
         return info
 
     def _check_new(self, trial: int) -> None:
-        if trial in self._infos:
-            raise ContractError(f"trial {trial} exists already; it cannot be asked or attached again")
+        if trial in self._open:
+            raise ContractError(f"trial {trial} is pending already; it cannot be asked or attached again")
 
     def tell(self, observation: Observation) -> None:
         """Learn how a trial ended; what is told last holds.
