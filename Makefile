@@ -51,7 +51,7 @@ mutants: $(stamp)mutation
 clean:
 	rm -rf $(venv) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
-# One environment, in sizes of which each contains the one before; for the tests BoTorch comes on top. A stamp is as
+# One environment, in sizes of which each contains the one before; for the tests BoTorch, Ax and SMAC come on top. A stamp is as
 # old as its last installation.
 
 $(bin)/python:
@@ -61,10 +61,10 @@ $(stamp)examples: pyproject.toml | $(bin)/python
 	$(install) '.[examples]'
 	touch $@
 
-# BoTorch needs torch. This version is tried first: where it is at hand as a build for the CPU, nothing of CUDA follows.
+# BoTorch and Ax need torch. This version is tried first: where it is at hand as a build for the CPU, nothing of CUDA follows.
 $(stamp)test: pyproject.toml | $(bin)/python
 	$(pip) torch==2.13.0 || echo "torch 2.13.0 is not at hand: taking the one that BoTorch asks for"
-	$(install) '.[test,botorch]'
+	$(install) '.[test,botorch,ax,smac]'
 	touch $@ $(stamp)examples
 
 $(stamp)mutation: pyproject.toml | $(bin)/python
