@@ -193,6 +193,8 @@ class Bench:
         shim = self._folder / "mutants/src/mutmut/mutation/trampoline.py"
         shim.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(Path(__file__).with_name("mutants_shim.py"), shim)
+        for package in (shim.parents[1], shim.parent):
+            (package / "__init__.py").touch()  # else another mutmut, further behind on the path, would be preferred
 
     def _mutmut(self, *arguments: str) -> str:
         """Run mutmut, again where the machine was too full for it; what it leaves behind is ended meanwhile."""
