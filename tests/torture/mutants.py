@@ -165,7 +165,7 @@ class Bench:
         again = (self._folder / "mutants").exists()
         self._copy()
         if not again:
-            self._mutmut("run", f"{self._group.any_of}*", f"--max-children={_CHILDREN}")
+            self._mutmut("run", f"{self._group.any_of}* --max-children={_CHILDREN}")
         for module in self._modules:
             self._sample(module, most, seed, again=again)
         self._mutmut("run", f"--max-children={_CHILDREN}")
@@ -197,10 +197,14 @@ class Bench:
             (package / "__init__.py").touch()  # else another mutmut, further behind on the path, would be preferred
 
     def _mutmut(self, *arguments: str) -> str:
-        """Run mutmut, again where the machine was too full for it; what it leaves behind is ended meanwhile."""
+        """Run a command of mutmut with each of some arguments, again where the machine was too full for it.
+
+        What it leaves behind is ended meanwhile.
+        """
         code = (
             "import os, sys; from mutmut.__main__ import cli; "
-            f"os.environ['PYTHONPATH'] = {str(self._folder / 'mutants/src')!r}; cli()"
+            f"os.environ['PYTHONPATH'] = {str(self._folder / 'mutants/src')!r}; "
+            "[cli.main([sys.argv[1], *words.split()], standalone_mode=False) for words in sys.argv[2:]]"
         )
         log = self._folder / "mutmut.log"
         for _ in range(_TRIES):
@@ -237,14 +241,16 @@ class Bench:
 
     def _results(self, module: str) -> list[Tried]:
         codes = json.loads(self._meta(module).read_text())["exit_code_by_key"]
-        found = []
-        for name, code in codes.items():
-            if code == 2:
-                raise SystemExit(f"the trial of {name} was cut short; start again")
-            status = _STATUS.get(code, "caught")
-            if status != "not tried":
-                diff = self._mutmut("show", name) if status == "survived" else ""
-                found.append(Tried(name, module, status == "caught", diff))
+        if 2 in codes.values():  # pytest was interrupted
+            raise SystemExit(f"a trial of {module} was cut short; start again")
+        survivors = [name for name, code in codes.items() if _STATUS.get(code) == "survived"]
+        diffs = self._mutmut("show", *survivors).split("\n# ") if survivors else []
+        diff_of = dict(zip(survivors, diffs, strict=True))
+        found = [
+            Tried(name, module, name not in diff_of, diff_of.get(name, ""))
+            for name, code in codes.items()
+            if _STATUS.get(code) != "not tried"
+        ]
         print(f"  {module}: {len(found)} of {len(codes)} mutants tried", flush=True)
         return found
 
