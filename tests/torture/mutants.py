@@ -1,8 +1,8 @@
 """python -m tests.torture.mutants [MODULE ...] [--most N] [--seed N] [--page FILE]: are the checks able to see?
 
 mutmut makes small faults, mutants, of the modules that everything hangs on; a mutant that no test notices survives.
-Modules are those of `GROUPS`, by their names (``runwright.state``); of each at most N mutants are tried, a sample that
-is drawn by the seed. All work is done on a copy, in a folder of its own.
+Modules are those of `mutants_groups`, by their names (``runwright.state``); of each at most N mutants are tried, a
+sample that is drawn by the seed. All work is done on a copy, in a folder of its own.
 
 mutmut runs mutants in forks of one process. Launchers, supervisors and drivers are processes of their own, some without
 site-packages: for them `mutants_shim` stands in for what mutated code imports.
@@ -25,6 +25,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.torture.mutants_groups import GROUPS, Group
+
 ROOT = Path(__file__).parents[2]
 MOST = 150
 _CHILDREN = 2
@@ -36,88 +38,6 @@ _PYTEST = ("-p", "tests.torture.mutants_plugin", "-p", "no:cacheprovider")
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 _ORPHAN_AGE = 120.0
 """Seconds after which what a mutated process has left behind is ended."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """Modules that the same tests check.
-
-    Attributes:
-        modules: Their names.
-        tests: What pytest is given.
-        but: Those of them that take too long.
-        any_of: A name of a function of theirs that has few mutants and few tests: it is tried first.
-    """
-
-    modules: tuple[str, ...]
-    tests: tuple[str, ...]
-    any_of: str
-    but: tuple[str, ...] = ()
-
-
-GROUPS = {
-    "engine": Group(
-        (
-            "runwright.state",
-            "runwright.loop.decide",
-            "runwright.loop.engine",
-            "runwright.loop.consulting",
-            "runwright.loop.effects",
-            "runwright.loop.observer",
-            "runwright.loop.recorder",
-        ),
-        (
-            "tests/unit/test_state.py",
-            "tests/unit/test_decide.py",
-            "tests/unit/test_engine.py",
-            "tests/unit/test_recorder.py",
-            "tests/unit/test_on_failure.py",
-            "tests/unit/test_failure_policies.py",
-            "tests/unit/test_limits.py",
-            "tests/unit/test_patience.py",
-            "tests/unit/test_single_running.py",
-            "tests/unit/test_scheduler.py",
-            "tests/torture/mutants_few.py",
-        ),
-        "runwright.loop.engine.x__earlier",
-        ("tests/unit/test_state.py::TestStory",),  # a few of them are in mutants_few
-    ),
-    "journal": Group(
-        (
-            "runwright.journal.files",
-            "runwright.journal.memory",
-            "runwright.journal.reading",
-            "runwright.journal.rows",
-            "runwright.journal.sqlite",
-            "runwright.journal.wal",
-        ),
-        (
-            "tests/conformance/test_journals.py",
-            "tests/unit/test_journal_sqlite.py",
-            "tests/unit/test_journal_damage.py",
-            "tests/unit/test_lost_journal.py",
-        ),
-        "runwright.journal.rows.x_row_of",
-        ("tests/unit/test_journal_damage.py::test_a_flipped_bit_is_refused_or_harmless",),
-    ),
-    "process": Group(
-        (
-            "runwright.process.launcher",
-            "runwright.process.supervisor",
-            "runwright.process.record",
-            "runwright.process.adoption",
-        ),
-        (
-            "tests/process/test_supervisor.py",
-            "tests/process/test_write_order.py",
-            "tests/process/test_adoption.py",
-            "tests/process/test_record.py",
-            "tests/process/test_felling.py",
-            "tests/process/test_one_evaluation.py",
-        ),
-        "runwright.process.record.x_write_all",
-    ),
-}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from tests.torture.planted_source import FAULTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tests.torture.planted_source import Fault
+    from tests.torture.planted_fault import Fault
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/runwright"
