@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, finalize
 
+from runwright.bridges.ax_following import Following
 from runwright.bridges.ax_known import Known, experiment_on_record
 from runwright.bridges.ax_progress import reports
 from runwright.bridges.ax_request import MARK, Request
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from runwright.trial import BaseTrial
 
 
-TOGETHER = 0.003
+TOGETHER = 0.002
 """Seconds within which trials end together: what Ax is told at once it answers with one look at its model."""
 _opened: WeakValueDictionary[Path, Deployments] = WeakValueDictionary()
 """What is open in this process, by run directory."""
@@ -62,9 +63,7 @@ class Deployments:
         self._sync = sync
         self._submissions: Submissions | None = None
         self._known = Known()
-        self._followed: dict[int, ForeignTrial] = {}  # our index -> the trial whose end Ax was not told
-        self._news: set[int] = set()  # those of them that have ended
-        self._taken: dict[int, ForeignTrial] = {}  # our index -> Ax's trial, whose points are known to be the same
+        self._following = Following()
         self._unturned = True
         self.name: str | None = None
         """Name of the experiment; None before `open`."""
@@ -168,11 +167,7 @@ class Deployments:
             if own is not None:
                 self._displace(own, request.index)
             own = self._add(request)
-        self._taken[own] = trial
-        if not trial.status.is_terminal:
-            self._followed[own] = trial
-            if self._opened.state.trials[own].status.is_terminal:
-                self._news.add(own)
+        self._following.take(own, trial, ended=self._opened.state.trials[own].status.is_terminal)
         return own
 
     def _add(self, request: Request) -> int:
@@ -189,8 +184,7 @@ class Deployments:
         submissions = self._opened
         what = f"Ax gave its trial {index} other parameters, which trial {len(submissions.state.trials)} evaluates"
         submissions.session.recorder.note(what, own)
-        self._followed.pop(own, None)
-        self._news.discard(own)
+        self._following.leave(own)
         self._stop(own, StopCause.USER, what)
 
     def metadata(self, index: int) -> Json:
@@ -218,8 +212,7 @@ class Deployments:
         room = self._submissions.engine.room()
         if room == decide.UNLIMITED:
             return room
-        untold = [own for own in self._news if self._followed[own].status.is_deployed]
-        return max(0, room - len(untold))
+        return max(0, room - self._following.untold())
 
     def _first_capacity(self) -> int:
         """Return the capacity before the first trial: Ax asks for it before it says of which experiment they are."""
@@ -259,7 +252,7 @@ class Deployments:
             if trial.status.is_terminal:
                 continue
             known = self._known.own(trial.index)
-            if known is not None and self._followed.get(known) is trial:
+            if known is not None and self._following.waits_for(known, trial):
                 own[trial.index] = known
             elif MARK in trial.run_metadata:  # deployed by an earlier process
                 own[trial.index] = self._take(Request.of(trial), trial)
@@ -268,8 +261,7 @@ class Deployments:
         self._wait(ours, seconds)
         for one in ours:
             if one.status.is_terminal:
-                self._followed.pop(one.index, None)
-                self._news.discard(one.index)
+                self._following.leave(one.index)
         return {index: one.status for index, one in zip(own, ours, strict=True)}
 
     def _wait(self, trials: Sequence[BaseTrial], seconds: float) -> None:
@@ -287,19 +279,15 @@ class Deployments:
             if until is not None and clock.now() >= until:
                 return
             self._look(wait=True, until=until)
-        if until is None:
-            return
-        until = min(until, clock.now() + TOGETHER)
-        while clock.now() < until and not all(trial.status.is_terminal for trial in trials):
-            self._look(wait=True, until=until)
+        if until is not None and not all(trial.status.is_terminal for trial in trials):
+            clock.wait(min(until, clock.now() + TOGETHER), self._opened.session.waker)
+            self._look()
 
     def _let_go(self) -> None:
         """Stop what Ax has given up, by its time to live or by hand: Ax tells no runner."""
-        for own, trial in list(self._followed.items()):
-            if trial.status.is_terminal:
-                del self._followed[own]
-                self._news.discard(own)
-                self._stop(own, StopCause.USER, f"Ax gave it up: there it is {trial.status.name}")
+        for own, trial in self._following.given_up():
+            self._following.leave(own)
+            self._stop(own, StopCause.USER, f"Ax gave it up: there it is {trial.status.name}")
 
     def stop(self, trial: ForeignTrial, reason: str | None) -> None:
         """Ask a trial to end early; never waits. A trial that has ended is left alone.
@@ -318,8 +306,7 @@ class Deployments:
         begun = own in state.staged or own in state.running
         if begun and not self.runner.traits.stops:
             raise UsageError(f"{type(self.runner).__name__} cannot stop a trial that has begun; wait for its end")
-        self._followed.pop(own, None)
-        self._news.discard(own)
+        self._following.leave(own)
         self._stop(own, StopCause.EARLY if begun else StopCause.USER, reason or "Ax stopped it")
         self._turn()
 
@@ -341,7 +328,7 @@ class Deployments:
         own = self.trial(trial.index)
         if own is None or own.result is None:
             return None
-        if self._taken.get(own.index) is not trial and self._known.key(own.index) != Request.of(trial).key:
+        if not self._following.is_same(own.index, trial) and self._known.key(own.index) != Request.of(trial).key:
             return None
         result, names = own.result, {ours.name: arm.name for ours, arm in zip(own.arms, trial.arms, strict=True)}
         if all(ours == name for ours, name in names.items()):
@@ -378,8 +365,6 @@ class Deployments:
     def _after(self, stopped: bool) -> None:
         submissions = self._opened
         self._unturned = False
-        for own in submissions.take_ended():
-            if own in self._followed:
-                self._news.add(own)
+        self._following.note_ended(submissions.take_ended())
         if stopped:
             submissions.check_open()
