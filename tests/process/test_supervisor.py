@@ -13,8 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from runwright.clock import epoch, monotonic
 from runwright.process.adoption import Absent, Adopted, Vanished, restart_rule
-from runwright.process.wire import STOP
+from runwright.process.launcher import Requests
+from runwright.process.linux import boot_id
+from runwright.process.record import STARTED, read_record
+from runwright.process.wire import LARGEST_REQUEST, LENGTH, STOP
 
 HIDERS = """
 import os, signal, sys, time
@@ -77,6 +81,72 @@ def test_the_end_is_recorded_exactly(bench, script, code, number):
     assert record["cpu"] >= 0
     assert record["peak"] > 0
     assert record["leftovers"] == 0
+
+
+def test_a_start_says_who_runs_it_and_since_when(bench):
+    request = bench.request("exit 0", timeout=600, memory=2**40, output=2**40)
+    moments = [epoch(), monotonic()]
+    pid = bench.launch(request)["pid"]
+    moments += [epoch(), monotonic()]
+    started = read_record(request["control"], STARTED)
+    assert list(started) == ["pid", "ticks", "boot", "epoch", "monotonic", "limits"]
+    assert (started["pid"], started["boot"]) == (pid, boot_id())
+    assert moments[0] <= started["epoch"] <= moments[2]
+    assert moments[1] <= started["monotonic"] <= moments[3]
+    assert started["limits"] == {"timeout": 600, "memory": 2**40, "output": 2**40, "log": 1_000_000, "grace": 0.3}
+    bench.record(request)
+
+
+def framed(body: dict) -> bytes:
+    data = json.dumps(body).encode()
+    return LENGTH.pack(len(data)) + data
+
+
+def test_requests_arrive_whole_in_order_and_with_their_descriptors():
+    ours, theirs = socket.socketpair()
+    requests = Requests(theirs)
+    assert (requests.read(), requests.ended) == ([], False)
+    first, second = framed({"id": "1", "channel": True}), framed({"id": "2", "long": "x" * 100_000})
+    with Path(os.devnull).open() as null, Path("/proc/self/status").open() as other:
+        socket.send_fds(ours, [first[:7]], [null.fileno()])
+        assert requests.read() == []
+        socket.send_fds(ours, [first[7:] + second + framed({"id": "3", "channel": True})], [other.fileno()])
+        found = []
+        while len(found) < 3:  # the kernel hands it out in pieces
+            assert select.select([theirs], [], [], 30)[0], "not all of it arrived"
+            found += requests.read()
+        assert [(body["id"], fd is None) for body, fd in found] == [("1", False), ("2", True), ("3", False)]
+        for (_, fd), file in zip((found[0], found[2]), (null, other), strict=True):
+            assert os.path.sameopenfile(fd, file.fileno())
+            assert not os.get_inheritable(fd)
+            os.close(fd)
+    assert (requests.read(), requests.ended) == ([], False)
+    ours.close()
+    assert (requests.read(), requests.ended) == ([], True)
+    requests.close()
+
+
+@pytest.mark.parametrize("length", [LARGEST_REQUEST + 1, 2**32 - 1])
+def test_who_speaks_of_too_much_is_not_listened_to(length):
+    ours, theirs = socket.socketpair()
+    requests = Requests(theirs)
+    ours.sendall(LENGTH.pack(length) + b"x")
+    assert (requests.read(), requests.ended) == ([], True)
+    requests.close()
+    ours.close()
+
+
+def test_descriptors_whose_request_never_came_are_closed():
+    ours, theirs = socket.socketpair()
+    requests = Requests(theirs)
+    read, write = os.pipe()
+    socket.send_fds(ours, [b"\1"], [write])
+    os.close(write)
+    assert requests.read() == []
+    requests.close()
+    assert os.read(read, 1) == b"", "somebody holds the other end"
+    os.close(read)
+    ours.close()
 
 
 def test_the_program_finds_an_ordinary_process(bench):
