@@ -48,12 +48,11 @@ def test_a_planted_fault_is_found(name):
 
 
 def test_a_campaign_is_told_so_that_it_can_be_read(capsys):
-    (figure,) = run(Scale(full=False, only="3"))
+    seed = next(seed for seed in range(50) if campaign(seed).counts["kill"])
+    (figure,) = run(Scale(full=False, only=str(seed)))
     assert figure.holds
     told = capsys.readouterr().out
-    assert all(
-        word in told for word in ("ExperimentStarted", "-> evaluation 0.1 begins", "!! kill at passage", "digest")
-    )
+    assert all(word in told for word in ("ExperimentStarted", "-> evaluation", "!! kill at passage", "digest"))
 
 
 def test_a_failing_campaign_says_which_it_is(capsys):
