@@ -170,6 +170,8 @@ def test_what_was_lost_together_does_not_come_back_together():
     policy = Policy(on_failure={"lost": {"retry": 9, "backoff": 8, "longest": 8}})
     waits = [verdict.not_before - verdict.time for verdict in decide.verdicts(state, policy, 5.0)]
     assert len({round(wait, 3) for wait in waits}) == 3
+    level = {"lost": {"retry": 9, "backoff": 8, "longest": 8}}
+    assert after(LOST, on_failure=level).not_before != after(LOST, LOST, on_failure=level).not_before
 
 
 def test_an_interrupted_attempt_is_no_failure_of_the_trial():
