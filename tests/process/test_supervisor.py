@@ -83,6 +83,27 @@ def test_the_end_is_recorded_exactly(bench, script, code, number):
     assert record["leftovers"] == 0
 
 
+def test_its_time_is_that_of_the_program(bench):
+    assert 0.25 <= bench.run("sleep 0.25")["seconds"] < 25.0
+
+
+def test_all_signals_are_named_that_it_was_ended_by(bench, happens):
+    request = bench.request("trap '' TERM; touch ready; while :; do sleep 0.01; done")
+    pid = bench.launch(request)["pid"]
+    happens(Path(request["cwd"], "ready").exists, "the start")
+    os.kill(pid, signal.SIGTERM)
+    os.kill(pid, signal.SIGHUP)  # within the grace, which the program uses up
+    record = bench.record(request)
+    assert (record["reason"], record["message"]) == ("signal", "SIGHUP and SIGTERM")
+
+
+def test_a_launcher_that_was_never_asked_leaves_with_its_driver(bench, gone):
+    bench.launcher._start()
+    pid = bench.launcher.pid
+    bench.launcher.close()
+    gone([pid])
+
+
 def test_a_start_says_who_runs_it_and_since_when(bench):
     request = bench.request("exit 0", timeout=600, memory=2**40, output=2**40)
     moments = [epoch(), monotonic()]
