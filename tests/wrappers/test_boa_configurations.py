@@ -222,6 +222,7 @@ def test_an_old_configuration_is_imported(write):
         "t": {"type": "choice", "values": ["text"]},
     }
     assert body["objectives"] == {"Mean": "minimize"}
+    assert body["constraints"] == ["x0 + x1 <= 900"]
     assert body["evaluate"] == {"command": ["Rscript", "run_model.R"]}
     assert body["runner"] == {
         "type": "wrapped",
@@ -236,7 +237,6 @@ def test_an_old_configuration_is_imported(write):
         "is_ordered of the parameter 'k'",
         "weights of the metrics: each is an objective of its own; have your script compute the sum",
         "generation_strategy.steps: see docs/optimizers.md",
-        "parameter_constraints: x0 + x1 <= 900",
         "model_options: scripts read them from the configuration file, if they do",
     ]
     assert load("new.yaml", check=False).policy().trials == 15
@@ -256,7 +256,7 @@ def test_everything_that_has_a_counterpart(write, tmp_path):
                 },
                 {"name": "b", "noise_sd": 0.1},
             ],
-            "outcome_constraints": ["a >= 0"],
+            "outcome_constraints": ["a >= 0", "b >= 5%"],
         },
         scheduler={
             "total_trials": 20,
@@ -281,6 +281,7 @@ def test_everything_that_has_a_counterpart(write, tmp_path):
     assert done.exit_code == 0
     found = yaml.safe_load(Path("config.runwright.yaml").read_text())
     assert found["objectives"] == {"a": "maximize", "b": "minimize"}
+    assert found["constraints"] == ["a >= 0"]
     assert found["evaluate"] == {"command": ["sub/model/run.sh", "{x}"]}
     assert found["runner"] == {
         "type": "wrapped",
@@ -295,7 +296,7 @@ def test_everything_that_has_a_counterpart(write, tmp_path):
     assert found["stop"] == {"trials": 20, "failure_rate": 0.4, "failure_rate_after": 6}
     assert found["limits"] == {"timeout": 60}
     for note in (
-        "outcome_constraints: a >= 0",
+        "outcome_constraints: b >= 5% (",
         "noise_sd of the metric 'b'",
         "scheduler.init_seconds",
         "rel_to_launch",

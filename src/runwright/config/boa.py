@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runwright.constraints import read
 from runwright.errors import UsageError
 from runwright.wrappers.commands import command_words
 from runwright.wrappers.config import Config
@@ -75,10 +76,12 @@ def convert(file: Path, base: Path) -> Imported:
         "name": _name(config, file),
         "parameters": {name: _parameter(name, one, imported.notes) for name, one in config.parameters.items()},
         "objectives": _objectives(config, imported.notes),
+        "constraints": [],
         "evaluate": _evaluate(config, base, imported),
         "runner": _runner(config, file, base, imported),
         "optimizer": {"type": _optimizer(imported.notes)},
     }
+    _constraints(config, imported)
     directory = _directory(config)
     if directory is not None:
         imported.body["directory"] = _relative(directory, base)
@@ -133,8 +136,7 @@ def _scalar(name: str, value: Any) -> Any:
 
 def _objectives(config: Config, notes: list[str]) -> Json:
     objective = config.objective
-    for key in ("outcome_constraints", "objective_thresholds"):
-        notes += [f"{key}: {text}" for text in getattr(objective, key)]
+    notes += [f"objective_thresholds: {text}" for text in objective.objective_thresholds]
     if any(metric.weight is not None for metric in objective.metrics):
         notes.append("weights of the metrics: each is an objective of its own; have your script compute the sum")
     notes += [
@@ -146,6 +148,24 @@ def _objectives(config: Config, notes: list[str]) -> Json:
     if not wanted:
         raise UsageError("all metrics of the configuration are info_only; an experiment needs an objective")
     return {metric.name: "minimize" if metric.minimize else "maximize" for metric in wanted}
+
+
+def _constraints(config: Config, imported: Imported) -> None:
+    """Take over what is linear, in absolute terms."""
+    body, taken = imported.body, imported.body["constraints"]
+    for key, texts in (
+        ("parameter_constraints", config.parameter_constraints),
+        ("outcome_constraints", config.objective.outcome_constraints),
+    ):
+        for text in texts:
+            try:
+                read(text, body["parameters"], body["objectives"])
+            except UsageError as error:
+                imported.notes.append(f"{key}: {text} ({error})")
+            else:
+                taken.append(text)
+    if not taken:
+        del body["constraints"]
 
 
 def _evaluate(config: Config, base: Path, imported: Imported) -> Json:
@@ -236,7 +256,6 @@ def _scheduler(config: Config, imported: Imported) -> None:
 def _left_over(config: Config, imported: Imported) -> None:
     notes = imported.notes
     notes += [f"generation_strategy.{key}: see docs/optimizers.md" for key in config.generation_strategy]
-    notes += [f"parameter_constraints: {text}" for text in config.parameter_constraints]
     if config.model_options and not imported.python:
         notes.append("model_options: scripts read them from the configuration file, if they do")
     if config.script_options.rel_to_launch:
