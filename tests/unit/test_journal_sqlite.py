@@ -37,6 +37,13 @@ def test_a_new_journal_survives_a_power_cut(path, monkeypatch):
     assert made == [(path, True)]
 
 
+@pytest.mark.parametrize(("synchronous", "number"), [("FULL", 2), ("NORMAL", 1)])
+def test_it_is_synced_as_asked(path, synchronous, number):
+    journal = SqliteJournal(path, synchronous=synchronous)
+    assert journal._connection.execute("PRAGMA synchronous").fetchone() == (number,)
+    journal.close()
+
+
 def test_a_journal_in_memory_keeps_events_as_they_are_unless_asked():
     event = told(1)[0]
     for journal, same in ((MemoryJournal(), True), (MemoryJournal(encoded=True), False)):
@@ -116,13 +123,15 @@ def test_a_driver_that_comes_while_a_closed_journal_is_read_is_followed(path):
     assert begun + list(early) == told(*range(5000))
 
 
-def test_a_second_writer_cannot_mix_in(path):
+@pytest.mark.parametrize("count", [1, 40])
+def test_a_second_writer_cannot_mix_in(path, count):
     """The directory's lock keeps a second driver out; were it not there, nothing would be mixed."""
     one, two = SqliteJournal(path), SqliteJournal(path)
     one.append(told(1))
     with pytest.raises(JournalError, match="cannot be written"):
-        two.append(told(2))
-    assert list(one.read()) == told(1)
+        two.append(told(*range(count)))
+    one.append(told(3))
+    assert list(one.read()) == told(1, 3)
     one.close()
     two.close()
 
@@ -280,7 +289,10 @@ def test_a_journal_that_was_moved_takes_no_more_events(tmp_path, new):
     if new:
         folder.mkdir()
         (folder / "journal.sqlite").touch()
-    with pytest.raises(JournalError, match="was moved or removed while this driver worked; put it back"):
+    with pytest.raises(
+        JournalError,
+        match=r"was moved or removed while this driver worked; put it back and start the same command again$",
+    ):
         journal.append(told(2))
     journal.close()
     assert list(read_events(tmp_path / "moved" / "journal.sqlite")) == told(1)
