@@ -324,7 +324,7 @@ def test_a_journal_that_was_edited_is_damage(tmp_path, closed_files, statement, 
     [
         ("Flown", "{}", "of a kind that does not exist"),
         ("Told", '{"more": 1}', "event 1 (Told) cannot be understood: TypeError("),
-        ("Polled", '{"status": "FLYING"}', "event 1 (Polled) cannot be understood: ValueError("),
+        ("Polled", '{"status": "FLYING"}', "event 1 (Polled) cannot be understood: KeyError("),
         ("Told", "[1]", "cannot be understood"),
         ("Told", "{", "an event from 1 to 1 cannot be understood: JSONDecodeError("),
         ("Told", "{},{}", "an event from 1 to 1 is no JSON object"),
