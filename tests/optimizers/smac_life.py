@@ -13,7 +13,7 @@ from runwright.status import TrialStatus
 
 def main(until, seeds, known):
     experiment = Experiment("life", {"x": Float(0, 1), "c": Choice(["a", "b"])}, {"loss": "minimize"}, seed=2)
-    optimizer = SmacOptimizer("random", deterministic=False, instances=["i", "j", "k"], **json.loads(seeds))
+    optimizer = SmacOptimizer("random", deterministic=False, instances=["i", "j"], **json.loads(seeds))
     optimizer.setup(experiment)
     points = [Suggestion(*row) for row in json.loads(known)]
     history = [item for trial, point in enumerate(points) for item in (Asked(trial, point), observed(trial, point))]

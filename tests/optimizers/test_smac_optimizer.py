@@ -78,8 +78,8 @@ def test_budgets_go_through_our_scheduler():
     runner = LocalMetadataRunner(lambda x, c, budget: {"loss": (x - 0.3) ** 2 + (c == "b") + 1 / budget})
     with Scheduler(experiment, optimizer, runner) as scheduler:
         results = scheduler.run(trials=14)
-    assert {row["budget"] for row in results} == {1.0, 3.0}
-    assert results.best["budget"] == 3.0
+    assert {row["budget"] for row in results} == {1.0, 3.0, 9.0}
+    assert results.best["budget"] == 9.0
 
 
 @pytest.mark.parametrize("facade", ["hpo", "blackbox", "ac", "random"])

@@ -27,7 +27,7 @@ from runwright.optimizer import (
     replay,
 )
 from runwright.optimizers.optuna_samplers import check_seconds
-from runwright.optimizers.smac_settings import FACADES, Settings, as_mapping, check_experiment, order_of
+from runwright.optimizers.smac_settings import BY_BUDGET, FACADES, Settings, as_mapping, check_experiment, order_of
 from runwright.status import FailureKind, TrialStatus
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from runwright.optimizer import HistoryItem
     from runwright.result import Json
 
+_RATION = 200
+"""Points that an ask may draw beyond those of a bracket; those that are pending already are among them."""
+_LARGEST_BRACKET = 100_000
 _SEEDS = 2**31  # SMAC draws below it
 _STATUS = {FailureKind.TIMEOUT: "TIMEOUT", FailureKind.MEMORYOUT: "MEMORYOUT"}
 
@@ -131,6 +134,8 @@ class SmacOptimizer:
             "get_instance_seed_budget_keys",
         ):
             setattr(intensifier, name, _sorted(getattr(intensifier, name)))
+        self._drawn = _Rationed(intensifier.config_generator)
+        intensifier._config_generator = self._drawn  # noqa: SLF001  (no public way in)
 
     def _make(self) -> Any:
         given, names = self.settings, list(self._experiment.objectives)
@@ -214,6 +219,7 @@ class SmacOptimizer:
         if self._waits:
             self._check_more()
             return None
+        self._drawn.left = _RATION + self._largest_bracket()
         try:
             with _quiet():
                 info = self.facade.ask()
@@ -227,6 +233,13 @@ class SmacOptimizer:
         suggestion = Suggestion(self._to_point(info.config), info.instance, budget, seed)
         self._note(trial, info, Asked(trial, suggestion))
         return suggestion
+
+    def _largest_bracket(self) -> int:
+        """Return how many points one ask may begin with; before the first one SMAC has not counted them."""
+        stages = getattr(self.facade.intensifier, "_n_configs_in_stage", None)
+        if stages is None:
+            return _LARGEST_BRACKET if self.settings.facade in BY_BUDGET else 0
+        return int(max(count for counts in stages.values() for count in counts))
 
     def _check_more(self) -> None:
         """Tell nothing for now, which is no error, from nothing for ever."""
@@ -337,6 +350,23 @@ class SmacOptimizer:
     def describe(self) -> Json:
         """Return facade, settings and seed."""
         return {"type": "smac", "seed": self.seed, **self.settings.to_json()}
+
+
+class _Rationed:
+    """Gives so many points an ask: where all points of a small space are pending, SMAC draws for ever."""
+
+    def __init__(self, source: Iterator[Any]) -> None:
+        self.left = _RATION
+        self._source = source
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        if not self.left:
+            raise StopIteration
+        self.left -= 1
+        return next(self._source)
 
 
 def _value(parameter: Parameter, value: Any) -> ParameterValue:
