@@ -31,6 +31,7 @@ pytestmark = [
         "ignore:Mean of empty slice"
     ),  # of SMAC's local search, where nothing is left to look at
     pytest.mark.filterwarnings("ignore:invalid value encountered in scalar divide"),
+    pytest.mark.filterwarnings("ignore:Please use .dict.config.:DeprecationWarning"),  # its initial designs do not
 ]
 
 INSTANCES = {"instances": ["0.1", "0.5", "0.9"], "instance_features": {"0.1": [0.1], "0.5": [0.5], "0.9": [0.9]}}

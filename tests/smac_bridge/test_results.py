@@ -311,7 +311,7 @@ def test_closing_twice_does_no_harm(tmp_path):
         (PoolRunner(at(evaluations.bowl), workers=2), "evaluations:bowl"),
         (PoolRunner(at(evaluations.bowl), workers=1), "evaluations:bowl"),
         (ProcessRunner(function=at(evaluations.bowl), workers=7), "evaluations:bowl"),
-        (ProcessRunner(["sim", "{x}"]), "sim {x}"),
+        (ProcessRunner(["/bin/sh", "{x}"]), "/bin/sh {x}"),
         (LocalMetadataRunner(functools.partial(evaluations.bowl, seed=1)), "tests.smac_bridge.evaluations:bowl"),
     ],
     ids=range(7),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runwright.result import Json
     from runwright.runner import Runner
     from runwright.state import State
+    from runwright.submission import TrialInfo
     from runwright.trial import BaseTrial
 
 Ended: TypeAlias = "list[tuple[Any, BaseTrial]]"
@@ -133,10 +134,11 @@ class Trials:
             StoppedError: A user, or policy, has stopped the experiment.
         """
         self.check_open()
-        point, key = self._content(info)
+        own = own_info(info)
+        key = content_key(own.parameters, own.instance, own.seed, own.budget)
         while key not in self._known and self.room == 0:
             self.look(wait=True)
-        index = self._claim(info, point, key, into)
+        index = self._claim(info, own, key, into)
         self._turn()
         if self._inline:  # a launched trial has ended at once
             state = self.state
@@ -150,8 +152,8 @@ class Trials:
             info: A trial of SMAC's.
             into: Where its end goes.
         """
-        point, key = self._content(info)
-        self._claim(info, point, key, into)
+        own = own_info(info)
+        self._claim(info, own, content_key(own.parameters, own.instance, own.seed, own.budget), into)
 
     def unknown_to(self, keys: Collection[str]) -> list[tuple[Json, BaseTrial]]:
         """Return what SMAC asked for in its last life and has forgotten since: it was killed before it saved.
@@ -172,18 +174,11 @@ class Trials:
             if trial.source == SUBMITTED and len(trial.arms) == 1 and trial.index not in self._claims
         ]
 
-    def _content(self, info: Any) -> tuple[Json, str]:
-        """Return the point of a trial and what names it: what SMAC adds to a trial is no part of its content."""
-        own = own_info(info)
-        key = content_key(own.parameters, own.instance, own.seed, own.budget)
-        additional: Mapping[str, Any] | None = getattr(info, "additional_info", None)
-        return {**(_plain(additional) if additional else {}), **own.parameters}, key
-
-    def _claim(self, info: Any, point: Json, key: str, into: Ended) -> int:
+    def _claim(self, info: Any, own: TrialInfo, key: str, into: Ended) -> int:
         """Let somebody wait for the trial of a content, which is added where there is none."""
         index = self._known.get(key)
         if index is None:
-            own = own_info(info)
+            point = {**_plain(getattr(info, "additional_info", None) or {}), **own.parameters}
             index = self._submissions.add([point], instance=own.instance, budget=own.budget, seed=own.seed)
             self._known[key] = index
         others = [claim for claim in self._claims.get(index, ()) if claim.into is not into]
@@ -234,7 +229,10 @@ class Trials:
 
 
 def _plain(additional: Mapping[str, Any]) -> Json:
-    """Return what SMAC adds to a trial, such as a cutoff, as JSON types; None stands for infinity."""
+    """Return what SMAC adds to a trial, such as a cutoff, as JSON types; None stands for infinity.
+
+    It is given to the evaluation, and is no part of the content.
+    """
     return {
         name: None if isinstance(value, float) and math.isinf(value) else json_value(value, f"additional_info {name!r}")
         for name, value in additional.items()
