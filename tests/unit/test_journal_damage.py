@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import struct
@@ -151,6 +152,21 @@ def test_a_log_that_is_shorter_than_the_shared_index_says_is_damage(tmp_path, ki
     put(tmp_path / "j", {**killed_files, WAL: killed_files[WAL][:keep]})
     sentence = refused(tmp_path / "j", JournalDamagedError)
     assert f"its log ends after frame {frames}, but 15 were committed" in sentence
+
+
+@pytest.mark.parametrize("what", ["believed", "another boot", "torn", "cut"])
+def test_a_shared_index_is_believed_only_where_it_is_whole_and_of_this_boot(tmp_path, killed_files, what):
+    """After a power cut it may be ahead of a log that was not synced."""
+    put(tmp_path / "j", {**killed_files, WAL: killed_files[WAL][: -(24 + 4096)]})
+    shm = tmp_path / "j" / SHM
+    index = bytearray(shm.read_bytes())
+    if what == "torn":
+        index[50] ^= 1  # in the second of two equal headers
+    shm.write_bytes(index[:97] if what == "cut" else index)
+    if what == "another boot":
+        os.utime(shm, (1e9, 1e9))
+    found = wal.fault(tmp_path / "j" / WAL, shm)
+    assert (found is not None) is (what == "believed"), found
 
 
 def test_a_log_that_is_gone_is_damage_while_the_shared_index_needs_it(tmp_path, killed_files):
