@@ -22,17 +22,16 @@ KINDS = {"asked": Asked, "attached": Attached}
 
 def to_json(item):
     if isinstance(item, Observation):
-        return ["told", item.trial, item.parameters, item.status.name, item.metrics]
+        return ["told", item.trial, item.parameters, item.status.name, item.metrics, item.penalty]
     return [type(item).__name__.lower(), item.trial, item.suggestion.parameters]
 
 
 def from_json(body):
     kind, trial, parameters, *end = body
     if kind == "told":
-        status, metrics = end
-        return Observation(
-            trial, parameters, TrialStatus[status], {name: tuple(pair) for name, pair in metrics.items()}
-        )
+        status, metrics, penalty = end
+        measured = {name: tuple(pair) for name, pair in metrics.items()}
+        return Observation(trial, parameters, TrialStatus[status], measured, penalty=penalty)
     return KINDS[kind](trial, Suggestion(parameters))
 
 
