@@ -147,6 +147,15 @@ def test_requests_arrive_whole_in_order_and_with_their_descriptors():
     requests.close()
 
 
+def test_a_driver_that_dies_without_having_listened_has_ended():
+    ours, theirs = socket.socketpair()
+    requests = Requests(theirs)
+    theirs.send(b"unheard")  # so that the kernel says "reset" where it else says "end"
+    ours.close()
+    assert (requests.read(), requests.ended) == ([], True)
+    requests.close()
+
+
 @pytest.mark.parametrize("length", [LARGEST_REQUEST + 1, 2**32 - 1])
 def test_who_speaks_of_too_much_is_not_listened_to(length):
     ours, theirs = socket.socketpair()
