@@ -38,10 +38,11 @@ def live(life: float | None, *arguments: str) -> bool:
 def test_each_submission_has_one_result_whatever_dies(tmp_path: Path, kind: str, seed: int) -> None:
     generator = random.Random(f"{kind} {seed}")
     directory, evaluations, results = tmp_path / "run", tmp_path / "evaluations", tmp_path / "results"
+    arguments = (str(directory), kind, str(evaluations), str(results))
     kills = 0
     # Starting takes a quarter of a second or more: lives around it hit the start, the work and the restart. On a busy
     # machine it takes longer, and so lives grow.
-    while not live(generator.uniform(0.2, 0.9) * (1 + kills / 20), str(directory), kind, str(evaluations), str(results)):
+    while not live(generator.uniform(0.2, 0.9) * (1 + kills / 20), *arguments):
         kills += 1
         assert kills < 200, "it never comes to its end"
     found = json.loads(results.read_text())
