@@ -137,6 +137,7 @@ def test_a_function_of_the_main_script_and_modules_beside_it(tmp_path):
         "    return beside.FACTOR * x\n"
         "if __name__ == '__main__':\n"
         "    e = rw.Experiment('m', {'x': rw.Float(0, 9)}, {'y': 'minimize'})\n"
+        "    Path('run').mkdir()\n"
         "    r = ProcessRunner(function=f); r.open(RunContext(e, Path('run')))\n"
         "    t = e.new_trial(0, [{'x': 2.0}]); t.attempt = 1; r.run(t)\n"
         "    while rw.TrialStatus.RUNNING in r.poll_trial_status([t]): r.wait(None, Waker())\n"

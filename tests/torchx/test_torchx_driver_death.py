@@ -101,12 +101,11 @@ def test_what_cannot_be_found_any_more_is_lost(killed):
     wait_until(lambda: not processes_of(handle))
     run.go()
     results = run.next_driver()
-    assert [row["status"] for row in results] == ["COMPLETED", "FAILED"]
-    assert results[1]["failure"]["kind"] == rw.FailureKind.LOST.value
-    assert results[1]["failure"]["message"] == (
-        "the driver that started it is gone, and so are its processes; it left no result"
-    )
-    assert len(run.begun()) == 2
+    assert [row["status"] for row in results] == ["COMPLETED", "COMPLETED"], "it is confirmed dead, and tried again"
+    (lost,) = results[1]["past_attempts"]
+    assert lost["kind"] == rw.FailureKind.LOST.value
+    assert lost["message"] == "the driver that started it is gone, and so are its processes; it left no result"
+    assert len(run.begun()) == 3
 
 
 def test_a_trial_of_a_dead_driver_can_be_stopped(killed):

@@ -330,7 +330,7 @@ CASES = {
         (OPTIMIZER, "{type: optunna}"),
         "optimizer.type",
         11,
-        "there is no optimizer 'optunna'; did you mean 'optuna'? known are optuna, random",
+        "there is no optimizer 'optunna'; did you mean 'optuna'? known are ax, optuna, random, smac",
     ),
     "optimizer seed": (("seed: 7", "seed: -7"), "optimizer.seed", 11, "must be at least 0"),
     "optimizer is a text": ((OPTIMIZER, "random"), "optimizer", 11, "must be a mapping"),

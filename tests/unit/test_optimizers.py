@@ -33,8 +33,8 @@ NO_SETTING = (
 @pytest.mark.parametrize(
     ("kind", "settings", "message"),
     [
-        ("optun", {}, "there is no optimizer 'optun'; known are optuna, random; did you mean 'optuna'?"),
-        ("zzz", {}, "there is no optimizer 'zzz'; known are optuna, random"),
+        ("optun", {}, "there is no optimizer 'optun'; known are ax, optuna, random, smac; did you mean 'optuna'?"),
+        ("zzz", {}, "there is no optimizer 'zzz'; known are ax, optuna, random, smac"),
         ("random", {"sampler": "tpe"}, "the optimizer 'random' has no setting 'sampler'; it has none but seed"),
         (
             "optuna",

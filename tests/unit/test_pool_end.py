@@ -25,7 +25,8 @@ def worker(**fields):
     ("job", "state", "record", "innocent"),
     [
         ({}, {"began_at": None}, None, True),
-        ({}, {"began_at": None, "ready": False}, None, False),
+        ({}, {"began_at": None, "ready": False}, None, True),  # killed while it loaded the function
+        ({}, {"began_at": None, "ready": False}, {"reason": None, "code": 1, "signal": None}, False),
         ({"stopped": True}, {"began_at": None}, None, False),
         ({"sendings": 3}, {"began_at": None}, None, False),
         ({}, {}, None, False),
