@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 
 _PATIENCE = 60.0
 """Seconds without any answer after which a launcher counts as stuck. Ending it harms no trial."""
-_LAUNCHES = 2
+_LAUNCHES = 4
+"""How many launchers in a row may die over requests: some may be killed, and not by what they do."""
+_PRELOADS = 2
 _CHUNK = 1 << 14
 
 _encode = json.JSONEncoder().encode
@@ -87,7 +89,7 @@ class Launcher:
             so the control folder decides.
 
         Raises:
-            SubmitError: No launcher can be started, or two in a row died.
+            SubmitError: No launcher can be started, or several in a row died.
             UsageError: The launcher refuses to preload; `preload` says so earlier.
         """
         # A serial number tells an answer from a late word about an earlier request of the same id.
@@ -116,7 +118,7 @@ class Launcher:
         """
         if self._preload is None or self._pid != 0:
             return
-        for _ in range(_LAUNCHES):  # one may have been killed, and not by its import
+        for _ in range(_PRELOADS):  # one may have been killed, and not by its import
             self._start()
             if self._imported():
                 return

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from runwright.trial import BaseTrial
 
 _FIRST_READY = 60.0  # seconds for which the start waits for one worker: an import that fails is said at once
-_LAUNCHES = 2
+_LAUNCHES = 4
 _KILLED = 3  # how many workers of a slot may be killed in a row before the function is what kills them
 _TAIL = 500
 
