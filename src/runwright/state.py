@@ -11,7 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from runwright.errors import ContractError
 from runwright.experiment import Experiment
-from runwright.status import TERMINAL, AttemptOutcome, StopCause, TrialStatus, advance
+from runwright.status import (
+    ABANDONED,
+    CANDIDATE,
+    COMPLETED,
+    EARLY_STOPPED,
+    FAILED,
+    RUNNING,
+    STAGED,
+    STALE,
+    TERMINAL,
+    AttemptOutcome,
+    StopCause,
+    TrialStatus,
+    advance,
+)
 from runwright.trial import Attempt, BaseTrial
 
 if TYPE_CHECKING:
@@ -22,7 +36,7 @@ if TYPE_CHECKING:
     from runwright.status import StopReason
 
 
-_STOPPED = (TrialStatus.ABANDONED, TrialStatus.EARLY_STOPPED, TrialStatus.STALE)
+_STOPPED = (ABANDONED, EARLY_STOPPED, STALE)
 
 
 class State:
@@ -162,7 +176,7 @@ class State:
             )
         )
         self.ready[event.trial] = None
-        self.counts[TrialStatus.CANDIDATE] += 1
+        self.counts[CANDIDATE] += 1
         self.asked_of_optimizer += event.source == "optimizer"
 
     def _deploy_started(self, event: ev.DeployStarted) -> None:
@@ -171,7 +185,7 @@ class State:
             raise ContractError(f"trial {event.trial}: attempt {event.attempt} follows attempt {trial.attempt}")
         if event.trial not in self.ready:
             self._not_deployed(trial)
-        self._move(trial, TrialStatus.STAGED)
+        self._move(trial, STAGED)
         trial.attempt = event.attempt
         trial.run_metadata = {}
         trial.stop_requested = None
@@ -182,17 +196,17 @@ class State:
         trial = self._live(event.trial, event.attempt)
         trial.run_metadata = event.metadata
         self.detached.discard(event.trial)
-        if not event.staged and trial.status is TrialStatus.STAGED:
+        if not event.staged and trial.status is STAGED:
             self._run(trial, event.time)
 
     def _polled(self, event: ev.Polled) -> None:
         trial = self._live(event.trial)
-        if event.status is TrialStatus.RUNNING:
+        if event.status is RUNNING:
             self._run(trial, event.time)
-        elif event.status is not TrialStatus.STAGED:
+        elif event.status is not STAGED:
             raise ContractError(f"trial {event.trial} was polled as {event.status.name}, which is no way to be live")
         else:
-            self._move(trial, TrialStatus.STAGED)
+            self._move(trial, STAGED)
             del self.running[event.trial]
             self.staged.add(event.trial)
 
@@ -202,7 +216,7 @@ class State:
         trial.result = event.result
         failure = event.result.failure
         if failure is None:
-            self._end(trial, TrialStatus.COMPLETED)
+            self._end(trial, COMPLETED)
         else:
             trial.attempts += (Attempt(event.attempt, AttemptOutcome.FAILED, failure),)
             self.undecided[event.trial] = None
@@ -216,7 +230,7 @@ class State:
         trial = self._trial(event.trial)
         if event.status not in _STOPPED:
             raise ContractError(f"trial {event.trial} cannot be stopped to become {event.status.name}")
-        waits = trial.status is TrialStatus.CANDIDATE
+        waits = trial.status is CANDIDATE
         if not waits:
             self._live(event.trial, event.attempt)
         self._end(trial, event.status)
@@ -233,13 +247,13 @@ class State:
         self._leave(trial)
         trial.attempts += (Attempt(event.attempt, AttemptOutcome.INTERRUPTED, None, event.reason),)
         trial.stop_requested = None
-        self._move(trial, TrialStatus.CANDIDATE)
+        self._move(trial, CANDIDATE)
         self.ready[event.trial] = None
 
     def _retry_planned(self, event: ev.RetryPlanned) -> None:
         trial = self._undecided(event.trial)
         del self.undecided[event.trial]
-        self._move(trial, TrialStatus.CANDIDATE)
+        self._move(trial, CANDIDATE)
         trial.result = None
         if event.not_before <= event.time:
             self.ready[event.trial] = None
@@ -249,7 +263,7 @@ class State:
     def _gave_up(self, event: ev.GaveUp) -> None:
         trial = self._undecided(event.trial)
         del self.undecided[event.trial]
-        self._end(trial, TrialStatus.FAILED)
+        self._end(trial, FAILED)
         trial.penalty = event.penalty
         if event.abort:
             self.aborting[event.trial] = None
@@ -262,7 +276,7 @@ class State:
     def _rerun(self, event: ev.Rerun) -> None:
         trial = self._trial(event.trial)
         self._not_deployed(trial)
-        self._move(trial, TrialStatus.CANDIDATE)
+        self._move(trial, CANDIDATE)
         trial.result = trial.penalty = trial.stop_requested = None
         self.reruns[event.trial] = trial.attempt
         self.aborting.pop(event.trial, None)
@@ -322,7 +336,7 @@ class State:
             self.ended -= 1
 
     def _run(self, trial: BaseTrial, time: float) -> None:
-        self._move(trial, TrialStatus.RUNNING)
+        self._move(trial, RUNNING)
         self.staged.remove(trial.index)
         self.running[trial.index] = time
 
@@ -363,12 +377,12 @@ class State:
             counts[trial.status] += 1
             deployed = index in live or index in self.undecided
             assert trial.status.is_deployed == deployed, f"{trial!r} is in the wrong set"
-            assert (trial.status is TrialStatus.CANDIDATE) == (index in waiting), f"{trial!r} waits wrongly"
-            assert not (index in self.staged and trial.status is not TrialStatus.STAGED), f"{trial!r}"
-            assert not (index in self.running and trial.status is not TrialStatus.RUNNING), f"{trial!r}"
+            assert (trial.status is CANDIDATE) == (index in waiting), f"{trial!r} waits wrongly"
+            assert not (index in self.staged and trial.status is not STAGED), f"{trial!r}"
+            assert not (index in self.running and trial.status is not RUNNING), f"{trial!r}"
             assert not (index in self.untold and not trial.status.is_terminal), f"{trial!r} is to be told"
             assert trial.attempt >= len(trial.attempts), f"{trial!r} has attempts that never began"
-            failed = trial.status is TrialStatus.FAILED
+            failed = trial.status is FAILED
             assert failed or (trial.penalty is None and index not in self.aborting), f"{trial!r} did not fail"
         assert counts == self.counts, "the counts are wrong"
         assert self.ended == sum(counts[status] for status in TERMINAL), "the number of ended trials is wrong"

@@ -103,6 +103,11 @@ TERMINAL = frozenset(
     }
 )
 
+# A name is found in 0.01 us, a member of an enumeration in 0.1: a turn needs some twenty.
+CANDIDATE, STAGED, RUNNING = TrialStatus.CANDIDATE, TrialStatus.STAGED, TrialStatus.RUNNING
+COMPLETED, FAILED, STALE = TrialStatus.COMPLETED, TrialStatus.FAILED, TrialStatus.STALE
+ABANDONED, EARLY_STOPPED = TrialStatus.ABANDONED, TrialStatus.EARLY_STOPPED
+
 _S = TrialStatus
 
 MOVES: Mapping[TrialStatus, frozenset[TrialStatus]] = {

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runwright.status import AttemptOutcome, TrialStatus
+from runwright.status import CANDIDATE, AttemptOutcome, TrialStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,7 +116,7 @@ class BaseTrial:
         self.instance = instance
         self.budget = budget
         self.seed = seed
-        self._status = TrialStatus.CANDIDATE
+        self._status = CANDIDATE
         self.attempt = 0
         self.attempts: tuple[Attempt, ...] = ()
         self.result: Result | None = None

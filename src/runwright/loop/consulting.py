@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runwright import events as ev
 from runwright.errors import ContractError, JournalError, UsageError
@@ -10,8 +10,6 @@ from runwright.loop.history import observation
 from runwright.optimizer import Exhausted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from runwright.loop.recorder import Recorder
     from runwright.optimizer import Optimizer, Suggestion
     from runwright.trial import BaseTrial
@@ -65,12 +63,12 @@ class Consulting:
         """Tell of a trial that somebody else proposed."""
         self._begin()
         self._optimizer.attach(index, suggestion)
-        self._asked(index, suggestion, suggestion.parameters, source, now)
+        self._asked(index, suggestion, dict(suggestion.parameters), source, now)
         self._cut_short = False
 
-    def _asked(self, index: int, suggestion: Suggestion, point: Mapping[str, object], source: str, now: float) -> None:
+    def _asked(self, index: int, suggestion: Suggestion, point: dict[str, Any], source: str, now: float) -> None:
         instance, budget, seed = suggestion.instance, suggestion.budget, suggestion.seed
-        self._recorder.record(ev.TrialAsked(now, index, [dict(point)], source, instance, budget, seed))
+        self._recorder.record(ev.TrialAsked(now, index, [point], source, instance, budget, seed))
 
     def _begin(self) -> None:
         """Begin one step.

@@ -68,7 +68,7 @@ def ending(state: State, policy: Policy, now: float, *, exhausted: bool, staying
     """
     if state.stop_reason is not None:
         return None
-    aborting = _aborting(state, policy)
+    aborting = _aborting(state, policy) if state.aborting else None
     if aborting is not None:
         return ExperimentEnded(now, StopReason.ABORTED, aborting)
     rate = policy.failure_rate
@@ -203,6 +203,8 @@ def next_deadline(state: State, policy: Policy, timeout: float | None, now: floa
         timeout: The limit that the engine sees to.
         now: Time of the latest turn. A retry that was due then found no free slot: no time to come will give it one.
     """
+    if timeout is None and policy.seconds is None and not state.delayed:
+        return None
     times: list[float] = []
     if state.delayed:
         after = bisect_right(state.delayed, now, key=itemgetter(0))

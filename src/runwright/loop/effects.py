@@ -52,6 +52,8 @@ class Effects:
 
     def again_at(self, now: float) -> float | None:
         """Return when something must be tried again; None: nothing must."""
+        if not (self.unresolved or self.to_stop):
+            return None
         asked = self._asking.earliest(self.unresolved, now)
         stopped = self._stopping.earliest(self.to_stop - self.unresolved, now)
         return asked if stopped is None or (asked is not None and asked < stopped) else stopped
@@ -59,8 +61,9 @@ class Effects:
     @property
     def uncounted(self) -> int:
         """How many live attempts the runner does not count yet in its capacity."""
-        waiting = len(self._still(self.to_deploy)) if self.to_deploy else 0
-        return len(self.unresolved) + len(self.again) + waiting
+        if not (self.unresolved or self.again or self.to_deploy):
+            return 0
+        return len(self.unresolved) + len(self.again) + len(self._still(self.to_deploy))
 
     def send_again(self, room: int) -> None:
         """Have attempts sent that never started: so many, or all where `room` is negative."""

@@ -17,7 +17,7 @@ from runwright.loop.observer import Observer
 from runwright.loop.patience import pause
 from runwright.optimizer import Exhausted, Suggestion
 from runwright.result import Result
-from runwright.status import StopCause, StopReason, TrialStatus
+from runwright.status import ABANDONED, CANDIDATE, StopCause, StopReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -76,7 +76,7 @@ class Engine:
 
     def turn(self) -> None:
         """Do one turn. Never waits, except for what the optimizer and an inline runner take."""
-        now, recorder = self.clock.now(), self.recorder
+        now, recorder, state = self.clock.now(), self.recorder, self.state
         self._turned = now
         if self._effects.unresolved:
             named = self._changed or ()
@@ -85,19 +85,20 @@ class Engine:
         ended = self._observe(now)
         if ended and self._holds_results:
             recorder.commit()  # nobody else has these results
-        if self.state.undecided:
-            for verdict in decide.verdicts(self.state, self.policy, now):
+        if state.undecided:
+            for verdict in decide.verdicts(state, self.policy, now):
                 recorder.record(verdict)
-        self._tell(now)
-        if self.state.stop_reason is None:
-            end = decide.ending(self.state, self.policy, now, exhausted=self.exhausted, staying=self.staying)
+        if state.untold:
+            self._tell(now)
+        if state.stop_reason is None:
+            end = decide.ending(state, self.policy, now, exhausted=self.exhausted, staying=self.staying)
             if end is not None:
                 recorder.record(end)
                 if end.reason is StopReason.TIME and self._runner.traits.stops:
                     self.interrupt(end.message)  # repeated where the experiment is given more time
         deployments = self._propose(now)
         if self._timeout is not None:
-            for stop in decide.timeouts(self.state, self._timeout, now):
+            for stop in decide.timeouts(state, self._timeout, now):
                 recorder.record(stop)
                 self._effects.to_stop.add(stop.trial)
         for deployment in deployments:
@@ -160,7 +161,8 @@ class Engine:
             live = state.live_trials()
             self._next_full_poll = now + FULL_POLL_EVERY
         else:
-            live = [state.trials[i] for i in sorted(self._changed) if i in state.running or i in state.staged]
+            changed = sorted(self._changed) if len(self._changed) > 1 else self._changed
+            live = [state.trials[i] for i in changed if i in state.running or i in state.staged]
         self._changed = None  # if this is cut short: a runner tells its news once
         unresolved = self._effects.unresolved
         if unresolved:
@@ -172,8 +174,8 @@ class Engine:
     # Tell and ask.
 
     def _tell(self, now: float) -> None:
+        self._asked_in_vain = False
         for index in list(self.state.untold):
-            self._asked_in_vain = False
             self._consulting.tell(self.state.trials[index], now)
 
     def _propose(self, now: float) -> list[ev.DeployStarted]:
@@ -259,8 +261,8 @@ class Engine:
             if index not in state.stopping or cause is StopCause.USER:
                 self.recorder.record(ev.StopRequested(now, index, trial.attempt, cause, reason))
                 self._effects.to_stop.add(index)
-        elif trial.status is TrialStatus.CANDIDATE and cause is StopCause.USER:
-            self.recorder.record(ev.Stopped(now, index, trial.attempt, TrialStatus.ABANDONED, reason))
+        elif trial.status is CANDIDATE and cause is StopCause.USER:
+            self.recorder.record(ev.Stopped(now, index, trial.attempt, ABANDONED, reason))
 
     def interrupt(self, reason: str) -> None:
         """End the live attempts so that the next driver repeats them."""

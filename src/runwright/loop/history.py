@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runwright.optimizer import Asked, Attached, HistoryItem, Observation, Suggestion
-from runwright.status import TrialStatus
+from runwright.status import COMPLETED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def observation(trial: BaseTrial) -> Observation:
     """Say to an optimizer how a trial ended."""
     result, status, arm = trial.result, trial.status, trial.arms[0]
-    measured = result is not None and status is TrialStatus.COMPLETED and len(trial.arms) == 1
+    measured = result is not None and status is COMPLETED and len(trial.arms) == 1
     return Observation(
         trial.index,
         arm.parameters,

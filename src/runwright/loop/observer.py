@@ -9,7 +9,17 @@ from runwright import events as ev
 from runwright.errors import ContractError, InvalidResultError
 from runwright.loop.ends import by_request
 from runwright.result import Failure, Result, check_objectives
-from runwright.status import FailureKind, TrialStatus
+from runwright.status import (
+    ABANDONED,
+    CANDIDATE,
+    COMPLETED,
+    EARLY_STOPPED,
+    RUNNING,
+    STAGED,
+    STALE,
+    FailureKind,
+    TrialStatus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +29,7 @@ if TYPE_CHECKING:
     from runwright.runner import Runner
     from runwright.trial import BaseTrial
 
-_STOPPED = (TrialStatus.ABANDONED, TrialStatus.EARLY_STOPPED, TrialStatus.STALE)
+_STOPPED = (ABANDONED, EARLY_STOPPED, STALE)
 FETCH_TRIES = 5
 """After so many vain tries to fetch the result of an ended attempt, it is LOST."""
 
@@ -76,11 +86,11 @@ class Observer:
 
     def _take(self, trial: BaseTrial, status: TrialStatus, now: float) -> bool:
         """Take in one polled status; say whether the attempt ended."""
-        if status is TrialStatus.RUNNING or status is TrialStatus.STAGED:
+        if status is RUNNING or status is STAGED:
             if status is not trial.status:
                 self._recorder.record(ev.Polled(now, trial.index, status))
             return False
-        if status is TrialStatus.CANDIDATE:
+        if status is CANDIDATE:
             raise ContractError(f"{self._runner!r} polled trial {trial.index} as CANDIDATE, though it was deployed")
         try:
             result = self._runner.fetch_result(trial)
@@ -99,7 +109,7 @@ class Observer:
     def _meaning(self, trial: BaseTrial, status: TrialStatus, result: Result, now: float) -> ev.Event:
         """Say what the end of an attempt means."""
         index, attempt = trial.index, trial.attempt
-        if status is TrialStatus.COMPLETED and result.failure is None:
+        if status is COMPLETED and result.failure is None:
             result = self._checked(trial, result)
             if result.failure is None:
                 return ev.Finished(now, index, attempt, result)
@@ -108,7 +118,7 @@ class Observer:
             return asked_for
         failure = result.failure
         if status in _STOPPED:
-            status = TrialStatus.EARLY_STOPPED if status is TrialStatus.EARLY_STOPPED else TrialStatus.ABANDONED
+            status = EARLY_STOPPED if status is EARLY_STOPPED else ABANDONED
             return ev.Stopped(now, index, attempt, status, "it was stopped from outside", result)
         if failure is None:
             failure = Failure(FailureKind.CRASHED, self._why(trial))

@@ -11,7 +11,7 @@ from runwright.runner import RunContext, Runner, Traits
 from runwright.simulation import BackendSimulator, BackendSimulatorState, SimTrial, forms
 from runwright.simulation.results import SimulatedResults
 from runwright.simulation.runtimes import uniform_runtime
-from runwright.status import AttemptOutcome, TrialStatus
+from runwright.status import COMPLETED, FAILED, STAGED, AttemptOutcome, TrialStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -123,7 +123,7 @@ class SimulatedBackendRunner(Runner):
             return known.metadata
         runtime = self.sample_runtime_func(trial)
         simulated = self.simulator.run_trial(index, runtime, attempt=_luck(trial))
-        if (simulated.phase.status is TrialStatus.STAGED) != self.staging_required:
+        if (simulated.phase.status is STAGED) != self.staging_required:
             self._news[index] = None  # the scheduler takes it to be elsewhere
         metadata = {"runtime": float(runtime)}
         self._deployed[index] = _Deployed(trial, trial.attempt, simulated, metadata)
@@ -152,8 +152,8 @@ class SimulatedBackendRunner(Runner):
             known = self._known(trial)
             if known is not None:
                 status = known.simulated.phase.status
-                if status is TrialStatus.COMPLETED and self._result(known).failure is not None:
-                    status = TrialStatus.FAILED  # the machine has done its part, the evaluation has not
+                if status is COMPLETED and self._result(known).failure is not None:
+                    status = FAILED  # the machine has done its part, the evaluation has not
                 found.setdefault(status, set()).add(trial.index)
         return found
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runwright.evaluation import Evaluation
 from runwright.result import Failure, Result
-from runwright.status import FailureKind, TrialStatus
+from runwright.status import COMPLETED, FAILED, FailureKind
 
 if TYPE_CHECKING:
     from runwright.experiment import Experiment
@@ -42,9 +42,9 @@ class SimulatedResults:
             simulated: The attempt on the machine.
         """
         status = simulated.phase.status
-        if status is TrialStatus.COMPLETED and self._evaluation is not None:
+        if status is COMPLETED and self._evaluation is not None:
             result = self._evaluation.unmeasured(trial)
-        elif status is TrialStatus.FAILED:
+        elif status is FAILED:
             fate = simulated.fate
             assert fate is not None, "who fails has a fate"
             result = Result(failure=Failure(fate.failure or FailureKind.CRASHED, fate.message))
