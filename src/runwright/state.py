@@ -326,8 +326,8 @@ class State:
             raise ContractError(f"trial {trial.index} has an attempt that nobody has decided about ({trial!r})")
 
     def _move(self, trial: BaseTrial, to: TrialStatus) -> None:
-        was, counts = trial.status, self.counts
-        advance(trial, to, trial)
+        counts = self.counts
+        was = advance(trial, to, trial)
         counts[was] -= 1
         counts[to] += 1
         if to in TERMINAL:

@@ -133,8 +133,8 @@ class HasStatus(Protocol):
     _status: TrialStatus
 
 
-def advance(trial: HasStatus, to: TrialStatus, story: object = "") -> None:
-    """Move a trial to another status.
+def advance(trial: HasStatus, to: TrialStatus, story: object = "") -> TrialStatus:
+    """Move a trial to another status, and return the one that it had.
 
     Args:
         trial: The trial to move.
@@ -144,12 +144,13 @@ def advance(trial: HasStatus, to: TrialStatus, story: object = "") -> None:
     Raises:
         IllegalTransitionError: The table of moves has no such move.
     """
-    if to not in MOVES[trial._status]:  # noqa: SLF001  (the one writer)
+    was = trial._status  # noqa: SLF001  (the one writer)
+    if to not in MOVES[was]:
         raise IllegalTransitionError(
-            f"trial {trial.index} cannot go from {trial._status.name} to {to.name}"  # noqa: SLF001
-            + (f"; its story: {story}" if story else "")
+            f"trial {trial.index} cannot go from {was.name} to {to.name}" + (f"; its story: {story}" if story else "")
         )
     trial._status = to  # noqa: SLF001
+    return was
 
 
 class FailureKind(Enum):

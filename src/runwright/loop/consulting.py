@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runwright import events as ev
 from runwright.errors import ContractError, JournalError, UsageError
@@ -30,7 +30,9 @@ class Consulting:
 
     def tell(self, trial: BaseTrial, now: float) -> None:
         """Tell how a trial ended."""
-        self._begin()
+        if self._cut_short:
+            self._refuse()
+        self._cut_short = True
         self._optimizer.tell(observation(trial))
         self._recorder.record(ev.Told(now, trial.index))
         self._cut_short = False
@@ -44,7 +46,9 @@ class Consulting:
         """
         experiment = self._recorder.state.experiment
         assert experiment is not None, "an engine has an experiment"
-        self._begin()
+        if self._cut_short:
+            self._refuse()
+        self._cut_short = True
         try:
             suggestion = self._optimizer.ask(index)
         except Exhausted:
@@ -61,7 +65,9 @@ class Consulting:
 
     def attach(self, index: int, suggestion: Suggestion, source: str, now: float) -> None:
         """Tell of a trial that somebody else proposed."""
-        self._begin()
+        if self._cut_short:
+            self._refuse()
+        self._cut_short = True
         self._optimizer.attach(index, suggestion)
         self._asked(index, suggestion, dict(suggestion.parameters), source, now)
         self._cut_short = False
@@ -70,15 +76,10 @@ class Consulting:
         instance, budget, seed = suggestion.instance, suggestion.budget, suggestion.seed
         self._recorder.record(ev.TrialAsked(now, index, [point], source, instance, budget, seed))
 
-    def _begin(self) -> None:
-        """Begin one step.
-
-        Raises:
-            JournalError: An earlier one was cut short, by Ctrl-C or by an error.
-        """
-        if self._cut_short:
-            raise JournalError(
-                "a step with the optimizer was cut short, and what it knows is not recorded; "
-                "open the experiment anew to go on from the journal"
-            )
-        self._cut_short = True
+    @staticmethod
+    def _refuse() -> NoReturn:
+        """Nothing may follow a step that was cut short, by Ctrl-C or by an error."""
+        raise JournalError(
+            "a step with the optimizer was cut short, and what it knows is not recorded; "
+            "open the experiment anew to go on from the journal"
+        )

@@ -122,7 +122,7 @@ class Effects:
                 self._submission_failed(trial, now)
             else:
                 self._deployed(trial, metadata, now)
-            self.to_deploy.pop(trial.index)
+            del self.to_deploy[trial.index]
 
     def _deployed(self, trial: BaseTrial, metadata: Mapping[str, object], now: float) -> None:
         for key, value in metadata.items():

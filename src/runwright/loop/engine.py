@@ -69,6 +69,7 @@ class Engine:
         self._turned = self.clock.now()
         traits = runner.traits
         self._simulated, self._inline, self._holds_results = traits.simulated, traits.inline, traits.holds_results
+        self._last_stays = runner.last_trial_stays
         # The time limit that the runner cannot enforce by itself.
         self._timeout = None if "timeout" in traits.enforces else policy.limits.timeout
 
@@ -139,7 +140,7 @@ class Engine:
     @property
     def staying(self) -> int:
         """How many live attempts never end by themselves: the latest one, where the runner keeps it running."""
-        return int(self._runner.last_trial_stays and not self.state.stopping)
+        return 1 if self._last_stays and not self.state.stopping else 0
 
     @property
     def _idle(self) -> bool:
@@ -156,17 +157,17 @@ class Engine:
 
     def _observe(self, now: float) -> bool:
         """Poll what may have changed; say whether an attempt ended."""
-        state = self.state
-        if self._changed is None:
-            live = state.live_trials()
+        state, changed, unresolved = self.state, self._changed, self._effects.unresolved
+        if changed is None:
+            live = {trial.index: trial for trial in state.live_trials()}
             self._next_full_poll = now + FULL_POLL_EVERY
         else:
-            changed = sorted(self._changed) if len(self._changed) > 1 else self._changed
-            live = [state.trials[i] for i in changed if i in state.running or i in state.staged]
+            running, staged = state.running, state.staged
+            ordered = sorted(changed) if len(changed) > 1 else changed
+            live = {index: state.trials[index] for index in ordered if index in running or index in staged}
         self._changed = None  # if this is cut short: a runner tells its news once
-        unresolved = self._effects.unresolved
-        if unresolved:
-            live = [trial for trial in live if trial.index not in unresolved]
+        for index in unresolved:
+            live.pop(index, None)
         ended = self._observer.poll(live, now)
         self._changed = set()
         return ended

@@ -22,7 +22,7 @@ from runwright.status import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from runwright.experiment import Experiment
     from runwright.loop.recorder import Recorder
@@ -52,9 +52,8 @@ class Observer:
         self._fetch_errors: dict[int, int] = {}
         self._metrics_seen: set[str] = set()
 
-    def poll(self, trials: Iterable[BaseTrial], now: float) -> bool:
-        """Poll live trials and record what is found; say whether an attempt ended."""
-        live = {trial.index: trial for trial in trials}
+    def poll(self, live: Mapping[int, BaseTrial], now: float) -> bool:
+        """Poll live trials, by index, and record what is found; say whether an attempt ended."""
         if not live:
             self.outages = 0
             return False

@@ -38,6 +38,7 @@ class Recorder:
         self.state = state
         self.clock = clock
         self.commits = 0
+        self._apply = state.apply
         self._journal = journal
         self._on_commit = on_commit
         self._pending: list[ev.Event] = []
@@ -58,7 +59,7 @@ class Recorder:
         if self._torn:
             self._refuse()
         self._torn = True
-        self.state.apply(event)
+        self._apply(event)
         self._pending.append(event)
         self._torn = False
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runwright.simulation.trials import BackendSimulatorState, SimStatus
 
 _log = logging.getLogger(__name__)
+_ATTEMPT = "the number of an attempt"
 
 
 def _real_clock() -> Callable[[], float]:
@@ -133,7 +134,8 @@ class BackendSimulator:
     def available(self) -> int:
         """How many more trials would execute at once: slots that are up, without the trials that run or wait."""
         machine = self._machine
-        return max(0, self.options.max_concurrency - machine.slots.down - machine.running - machine.waiting)
+        free = self.options.max_concurrency - machine.slots.down - machine.running - machine.waiting
+        return free if free > 0 else 0
 
     @property
     def max_concurrency(self) -> int:
@@ -248,8 +250,9 @@ class BackendSimulator:
         number = trial_index if type(trial_index) is int else index(trial_index)
         if not (type(runtime) is float and 0 <= runtime < math.inf):  # a quick look: a trial takes 3 us in all
             runtime = seconds(runtime, f"the runtime of trial {number}")
-        self._catch_up()
         machine = self._machine
+        if self._read is not None or machine.is_due():
+            machine.advance(self.time)
         known = machine.trials.get(number)
         if known is not None:
             if known.phase.live:
@@ -257,7 +260,7 @@ class BackendSimulator:
             machine.forget(known)
         trial = SimTrial(number, runtime / self.options.time_scaling)
         if attempt is not None:
-            trial.attempt = whole(attempt, "the number of an attempt", 0)
+            trial.attempt = attempt if type(attempt) is int and attempt >= 0 else whole(attempt, _ATTEMPT, 0)
         elif known is not None:
             trial.attempt = known.attempt + 1
         machine.submit(trial)

@@ -87,13 +87,13 @@ class Machine:
         Args:
             target: The time; None: that of the next event, with all that is due at it. Without one, stay.
         """
-        slots, take, began = self.slots, self._agenda.take, self.time
+        slots, agenda, began = self.slots, self._agenda, self.time
         limit = math.inf if target is None else target
         while True:
             back = slots.next_back() if slots.down else None
-            due = take(limit if back is None else min(back, limit))
+            due = agenda.take(limit if back is None else min(back, limit))
             if due:
-                self.time = time = self._agenda.moment
+                self.time = time = agenda.moment
                 self._let_happen(due, time)
             elif back is not None and back <= limit:
                 self.time = time = back
@@ -108,9 +108,12 @@ class Machine:
                 if following is not None and following <= limit:
                     continue
                 self.time = limit
-            self._fill()
-        if target is not None:
-            self.time = max(self.time, target)
+            if self.queue:
+                self._fill()
+            if back is None and not (slots.down or agenda.may_be_due(limit)):
+                break
+        if target is not None and target > self.time:
+            self.time = target
 
     def submit(self, trial: SimTrial) -> None:
         """Take a new trial: it gets a slot at once where one is free."""
