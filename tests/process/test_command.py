@@ -123,11 +123,8 @@ def test_the_path_of_the_trial_finds_the_program(tmp_path):
     assert command.arguments({**VALUES, "here": str(tmp_path)}) == [str(tmp_path / "tool")]
 
 
-def test_the_environment_is_the_drivers_the_trials_and_what_is_added():
+def test_the_environment_is_the_trials_and_what_is_added():
     command = Command(["echo"], {"GPU": "{n}", "A": "new"})
-    assert command.environment({"A": "old", "B": "b"}, VALUES, {"RUNWRIGHT_TRIAL": "7"}) == {
-        "A": "new",
-        "B": "b",
-        "RUNWRIGHT_TRIAL": "7",
-        "GPU": "3",
-    }
+    own = {"RUNWRIGHT_TRIAL": "7", "A": "old"}
+    assert command.environment(VALUES, own) == {"A": "new", "RUNWRIGHT_TRIAL": "7", "GPU": "3"}
+    assert own == {"RUNWRIGHT_TRIAL": "7", "A": "old"}

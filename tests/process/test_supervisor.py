@@ -523,6 +523,23 @@ def test_supervisors_outlive_the_launcher(bench, kill, gone):
     assert bench.record(request)["code"] == 3
 
 
+def test_what_requests_have_in_common_is_said_to_each_launcher(bench, kill, gone):
+    script = "echo $A $B; sleep 600"
+    bench.launcher.share({"env": {**os.environ, "A": "common", "B": "common"}, "timeout": 0.05, "grace": 0.3})
+    for _ in range(2):
+        request = bench.request(script, env={"B": "own"})
+        del request["timeout"], request["grace"]
+        assert bench.launch(request)["event"] == "started"
+        record = bench.record(request)
+        assert (record["reason"], bench.text(request)) == ("timeout", "common own\n")
+        kill(bench.launcher.pid)
+        gone([bench.launcher.pid])
+    bench.launcher.share({"env": {"A": "another"}})
+    request = bench.request("echo $A", timeout=60.0)
+    bench.launch(request)
+    assert (bench.record(request)["reason"], bench.text(request)) == (None, "another\n")
+
+
 FAULTY = """
 import json, os, sys, time
 from runwright.process import supervisor

@@ -180,7 +180,7 @@ def test_a_command_does_without_the_arguments_of_what_is_not_there():
     command = Command(["true", "--rate={rate}", "--momentum={momentum}"], {"MOMENTUM": "{momentum}"})
     command.check(Experiment("when", SGD, {"y": "minimize"}), "/")
     assert command.arguments({"rate": 0.5, "here": "/"})[1:] == ["--rate=0.5"]
-    assert command.environment({}, {"rate": 0.5}, {}) == {}
+    assert command.environment({"rate": 0.5}, {}) == {}
     assert command.arguments({"rate": 0.5, "momentum": 0.25, "here": "/"})[1:] == ["--rate=0.5", "--momentum=0.25"]
 
 

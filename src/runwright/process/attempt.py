@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runwright.errors import SubmitError
 from runwright.experiment import stable_seed
@@ -27,28 +26,30 @@ STDOUT = "stdout.log"
 STDERR = "stderr.log"
 KEY = "attempt.json"
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where an attempt is.
 
     Attributes:
         folder: Its working folder.
         control: Its control folder.
         relative: The working folder, relative to the run directory.
+        directory: The run directory.
     """
 
     folder: str
     control: str
     relative: str
+    directory: str
 
     @classmethod
     def of(cls, directory: str, trial: int, attempt: int) -> Place:
         """Return the place of an attempt in a run directory."""
         relative = f"{TRIALS}/{trial}/{attempt}"
-        return cls(f"{directory}/{relative}", f"{directory}/{CONTROL}/{trial}.{attempt}", relative)
+        return cls(f"{directory}/{relative}", f"{directory}/{CONTROL}/{trial}.{attempt}", relative, directory)
 
     def make(self) -> bool:
         """Make the folders; say whether the attempt is new here.
@@ -56,9 +57,9 @@ class Place:
         Raises:
             FileNotFoundError: The run directory is gone; it is not made anew.
         """
-        directory = self.folder.removesuffix(f"/{self.relative}")
-        _make_folder(self.folder, directory)
-        return _make_folder(self.control, directory)
+        _make_folder(self.folder[: self.folder.rindex("/")], self.directory)  # as a rule it is not there yet either
+        _make_folder(self.folder, self.directory)
+        return _make_folder(self.control, self.directory)
 
     def key(self) -> Json | None:
         """Return what this attempt was deployed as; None where its deployment did not come so far."""
@@ -136,7 +137,7 @@ def _make_folder(path: str, below: str) -> bool:
 
 def _write(path: str, body: Json) -> None:
     data = _encode(body).encode()
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    fd = os.open(path, _NEW, 0o644)
     try:
         write_all(fd, data)
     finally:
@@ -168,14 +169,16 @@ def placeholders(trial: BaseTrial, place: Place, slot: int, seed: int, here: str
 def variables(trial: BaseTrial, place: Place, slot: int, seed: int) -> dict[str, str]:
     """Return the environment variables that tell a program what it evaluates."""
     known = {
-        "EXPERIMENT": trial.experiment.name,
-        "TRIAL": trial.index,
-        "ATTEMPT": trial.attempt,
-        "PARAMETERS": f"{place.folder}/{PARAMETERS}",
-        "RESULT": f"{place.folder}/{RESULT}",
-        "SEED": seed,
-        "BUDGET": trial.budget,
-        "INSTANCE": trial.instance,
-        "SLOT": slot,
+        "RUNWRIGHT_EXPERIMENT": trial.experiment.name,
+        "RUNWRIGHT_TRIAL": str(trial.index),
+        "RUNWRIGHT_ATTEMPT": str(trial.attempt),
+        "RUNWRIGHT_PARAMETERS": f"{place.folder}/{PARAMETERS}",
+        "RUNWRIGHT_RESULT": f"{place.folder}/{RESULT}",
+        "RUNWRIGHT_SEED": str(seed),
+        "RUNWRIGHT_SLOT": str(slot),
     }
-    return {f"RUNWRIGHT_{name}": str(value) for name, value in known.items() if value is not None}
+    if trial.budget is not None:
+        known["RUNWRIGHT_BUDGET"] = str(trial.budget)
+    if trial.instance is not None:
+        known["RUNWRIGHT_INSTANCE"] = str(trial.instance)
+    return known

@@ -45,6 +45,7 @@ class Attempts:
         self._deployments = deployments
         self._judge = judge
         self._outcomes: dict[int, tuple[int, TrialStatus, Result]] = {}
+        launcher.share(deployments.common())
 
     def followed(self, trial: BaseTrial) -> LiveAttempt | None:
         """Return the current attempt of a trial where its supervisor is followed."""
@@ -68,7 +69,9 @@ class Attempts:
                 if found is not None:
                     deployed[trial.index] = found
                     continue
-                slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+                slot = 0
+                while slot in taken:
+                    slot += 1
                 deployment = self._deployments.prepare(trial, slot)
             except Exception as error:  # noqa: BLE001  (one trial's trouble must not cost another)
                 errors[trial.index] = error
@@ -76,7 +79,7 @@ class Attempts:
             taken.add(slot)
             sent[deployment.request["id"]] = deployment
         try:
-            answers = self._launcher.launch([deployment.request for deployment in sent.values()]) if sent else {}
+            answers = self._launcher.launch([one.request for one in sent.values()]) if sent else {}
         except Exception as error:  # noqa: BLE001  (the trials' trouble, not the study's)
             return deployed, errors | {deployment.trial.index: error for deployment in sent.values()}
         for key, deployment in sent.items():
@@ -103,7 +106,9 @@ class Attempts:
         if not isinstance(found, LiveAttempt):
             return self.take_over(trial, found)
         self.live.follow(trial.index, found)
-        self._expect_timeout(trial.index, self._deployments.limits.timeout)
+        timeout = self._deployments.limits.timeout
+        if timeout is not None:
+            self._expect_timeout(trial.index, timeout)
         return found.metadata
 
     def take_over(self, trial: BaseTrial, found: Finding) -> Json:
@@ -130,9 +135,8 @@ class Attempts:
             self._expect_timeout(trial.index, max(0.0, found.started["monotonic"] + timeout - monotonic()))
         return metadata
 
-    def _expect_timeout(self, index: int, seconds: float | None) -> None:
-        if seconds is not None:
-            self.live.expect_end(index, "timeout", seconds, self._deployments.limits.grace)
+    def _expect_timeout(self, index: int, seconds: float) -> None:
+        self.live.expect_end(index, "timeout", seconds, self._deployments.limits.grace)
 
     # Follow.
 

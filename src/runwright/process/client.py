@@ -14,6 +14,9 @@ A request is a JSON object:
   It must be one end of a socket pair: when the other end closes, the supervisor ends the tree (reason ``driver``).
   Descriptor 4 (``RUNWRIGHT_LIMITS=4``) is then a pipe on which the program sets limits for a while: a line
   ``begin <seconds> <bytes of memory> <bytes of output>`` (0: none), and ``end``.
+
+What is not in a request is taken from what was said to be common to all (`Launcher.share`), which each launcher is told
+before its first request as ``{"common": {...}}``; of ``env`` the two are joined.
 """
 
 from __future__ import annotations
@@ -27,7 +30,6 @@ import select
 import signal
 import socket
 import sys
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from runwright.clock import monotonic
@@ -47,7 +49,7 @@ _PRELOADS = 2
 _CHUNK = 1 << 14
 
 _encode = json.JSONEncoder().encode
-_decode = json.JSONDecoder().decode
+_decode = json.JSONDecoder().raw_decode  # a line is one value, without blanks around it
 _serials = itertools.count()
 _left: set[int] = set()  # launchers of closed clients that outlive them; reaped when another one is started
 
@@ -67,11 +69,18 @@ class Launcher:
         self._socket: socket.socket | None = None
         self._answers = -1
         self._half_line = b""
+        self._poller = select.poll()
+        self._common: Json = {}
+        self._told_common = True
 
     @property
     def pid(self) -> int | None:
         """Pid of the launcher process, or None before the first launch."""
         return self._pid or None
+
+    def share(self, common: Json) -> None:
+        """Say what later requests have in common, so that not each has to say it."""
+        self._common, self._told_common = common, False
 
     def launch(self, requests: Iterable[Json], channels: Mapping[str, int] | None = None) -> dict[str, Json]:
         """Have programs started, and wait until each has begun or is known not to.
@@ -172,7 +181,10 @@ class Launcher:
                 os.close(fd)
         ours.setblocking(False)
         os.set_blocking(answers, False)
-        self._socket, self._answers = ours, answers
+        self._socket, self._answers, self._told_common = ours, answers, not self._common
+        self._poller = select.poll()
+        self._poller.register(answers, select.POLLIN)
+        self._poller.register(self._pidfd, select.POLLIN)
 
     def _spawn(self, requests: int, answers: int) -> int:
         flags, code = (["-I", "-S"], _BOOT) if self._preload is None else ([], _BOOT_PRELOAD)
@@ -192,12 +204,13 @@ class Launcher:
     def _exchange(self, unanswered: dict[int, Json], answers: dict[str, Json], channels: Mapping[str, int]) -> bool:
         """Send what is unanswered and collect answers; say whether the launcher lived to the end of it."""
         assert self._socket is not None, "it was started"
-        sending = deque(
+        sending = [
             _Frame({**request, "serial": serial}, channels.get(request["id"])) for serial, request in unanswered.items()
-        )
-        poller = select.poll()
-        poller.register(self._answers, select.POLLIN)
-        poller.register(self._pidfd, select.POLLIN)
+        ]
+        if not self._told_common:
+            sending.insert(0, _Frame({"common": self._common}, None))
+        sending.reverse()
+        poller = self._poller
         if self._send(sending):
             poller.register(self._socket, select.POLLOUT)
         patience = monotonic() + _PATIENCE
@@ -216,15 +229,16 @@ class Launcher:
                 self._take(answer, unanswered, answers)
             if self._pidfd in ready and not news:
                 return not unanswered
+        self._told_common = True
         return True
 
-    def _send(self, sending: deque[_Frame]) -> bool:
-        """Send as much as goes; say whether there is more."""
+    def _send(self, sending: list[_Frame]) -> bool:
+        """Send as much as goes, the last one first; say whether there is more."""
         assert self._socket is not None, "it was started"
         try:
             while sending:
-                if sending[0].send(self._socket):
-                    sending.popleft()
+                if sending[-1].send(self._socket):
+                    sending.pop()
         except BlockingIOError:
             return True
         except ConnectionError:
@@ -244,7 +258,7 @@ class Launcher:
         except BlockingIOError:
             return []
         *lines, self._half_line = (self._half_line + data).split(b"\n")
-        return [_decode(line.decode()) for line in lines]
+        return [_decode(line.decode())[0] for line in lines]
 
 
 class _Frame:

@@ -33,7 +33,7 @@ class Template:
         UsageError: A brace stands alone.
     """
 
-    __slots__ = ("_parts", "names", "text")
+    __slots__ = ("_literals", "_parts", "names", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -51,6 +51,7 @@ class Template:
                 raise UsageError(f"the argument {text!r:.100} has a single {found!r}; {_HINT}")
         self._literal(text[position:])
         self.names = frozenset(name for is_name, name in self._parts if is_name)
+        self._literals = "".join(part for is_name, part in self._parts if not is_name)
 
     def _literal(self, text: str) -> None:
         if text:
@@ -62,11 +63,15 @@ class Template:
         Raises:
             SubmitError: A value is not known for this trial.
         """
+        if not self.names:
+            return self._literals
         return "".join([_written(values.get(part), part) if is_name else part for is_name, part in self._parts])
 
 
 def _written(value: Any, name: str) -> str:
     """Return a value as programs read it: numbers in full precision, booleans as in JSON."""
+    if type(value) is float or type(value) is str:  # by far the most common
+        return value if type(value) is str else repr(value)
     if value is None:
         raise SubmitError(f"the command asks for {{{name}}}, but this trial has no {name}")
     if isinstance(value, bool):
@@ -129,8 +134,11 @@ class Command:
         Raises:
             SubmitError: A value is not known, the program is not there, or a value cannot be an argument.
         """
-        absent = self._conditional - values.keys()
-        argv = [template.fill(values) for template in self._argv if not template.names & absent]
+        if self._conditional:
+            absent = self._conditional - values.keys()
+            argv = [template.fill(values) for template in self._argv if not template.names & absent]
+        else:
+            argv = [template.fill(values) for template in self._argv]
         try:
             argv[0] = self._program or find_program(argv[0], values["here"], self._search_path(values))
         except UsageError as error:
@@ -142,17 +150,18 @@ class Command:
                 )
         return argv
 
-    def environment(self, base: Mapping[str, str], values: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, str]:
-        """Return the whole environment of a trial.
+    def environment(self, values: Mapping[str, Any], own: dict[str, str]) -> dict[str, str]:
+        """Return what the environment of a trial has beside the driver's (`base_environment`).
 
         Args:
-            base: What `base_environment` returned.
             values: Values of placeholders.
             own: The variables ``RUNWRIGHT_...`` of the trial.
         """
+        if not self._env:
+            return own
         absent = self._conditional - values.keys()
         added = {name: template.fill(values) for name, template in self._env.items() if not template.names & absent}
-        return {**base, **own, **added}
+        return {**own, **added}
 
 
 def base_environment() -> dict[str, str]:

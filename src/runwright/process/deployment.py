@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runwright.errors import SubmitError, UsageError
 from runwright.process.adoption import Absent, Exited, Vanished, confirm, fence, restart_rule, unfence
@@ -26,8 +26,7 @@ _WHY_ABSENT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(NamedTuple):
     """An attempt that is being sent to the launcher."""
 
     trial: BaseTrial
@@ -58,6 +57,18 @@ class Deployments:
     environment: dict[str, str]
     function: bool
     preload: bool
+
+    def common(self) -> Json:
+        """Return what the requests of all attempts have in common."""
+        limits = self.limits
+        return {
+            "env": self.environment,
+            "timeout": limits.timeout,
+            "memory": limits.memory,
+            "output": limits.output,
+            "log": limits.log,
+            "grace": limits.grace,
+        }
 
     def place(self, trial: BaseTrial) -> Place:
         """Return where the current attempt of a trial is."""
@@ -111,28 +122,23 @@ class Deployments:
         return Exited({"reason": "start", "message": message})
 
     def prepare(self, trial: BaseTrial, slot: int) -> Deployment:
-        """Write what the program of an attempt reads, and the request for it.
+        """Write what the program of an attempt reads, and the request for it: what is not `common`.
 
         Raises:
             SubmitError: Something that the command asks for is not known, or cannot be an argument.
             OSError: The disk is full.
         """
-        place, limits = self.place(trial), self.limits
+        place = self.place(trial)
         seed, digest = seed_of(trial), trial.digest
         values = placeholders(trial, place, slot, seed, self.here)
         request: Json = {
             "id": f"{trial.index}.{trial.attempt}",
-            "env": self.command.environment(self.environment, values, variables(trial, place, slot, seed)),
+            "env": self.command.environment(values, variables(trial, place, slot, seed)),
             "cwd": place.folder,
             "control": place.control,
             "stdout": f"{place.folder}/{STDOUT}",
             "stderr": f"{place.folder}/{STDERR}",
-            "timeout": limits.timeout,
-            "memory": limits.memory,
-            "output": limits.output,
-            "log": limits.log,
             "counted": [f"{place.folder}/{RESULT}"],
-            "grace": limits.grace,
         }
         if self.preload:
             request["call"] = place.folder

@@ -116,6 +116,7 @@ class Launcher:
         self._answers = answers
         self._keep = keep
         self._call = call
+        self._common: dict[str, Any] = {}
         self._supervisors: dict[int, dict[str, Any]] = {}
         self._orphans: set[int] = set()
         self._childless = True
@@ -149,6 +150,9 @@ class Launcher:
 
     def _take_requests(self) -> None:
         for request, channel in self._requests.read():
+            if "common" in request:
+                self._common = request["common"]
+                continue
             try:
                 pid = os.fork()
             except OSError as error:
@@ -169,7 +173,8 @@ class Launcher:
         try:
             self._requests.close()
             os.close(self._wake)
-            status = supervise(request, channel, self._answers, self._keep, self._call)
+            env = {**self._common.get("env", {}), **request["env"]}
+            status = supervise({**self._common, **request, "env": env}, channel, self._answers, self._keep, self._call)
         finally:
             os._exit(status)
 

@@ -6,7 +6,7 @@ import heapq
 import itertools
 import resource
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runwright.clock import monotonic
 from runwright.errors import UsageError
@@ -23,8 +23,7 @@ _LATE = 1.0
 """Seconds after which a supervisor that has not ended when it should have counts as late."""
 
 
-@dataclass(frozen=True, slots=True)
-class LiveAttempt:
+class LiveAttempt(NamedTuple):
     """An attempt whose supervisor lives."""
 
     attempt: int
@@ -122,14 +121,17 @@ class LiveAttempts:
             The trials with news.
         """
         self._watch.listen(waker)
-        self.collect()
+        if self.news:
+            self.collect()
         while not self.news:
             left = None if until is None else until - clock.now()
             if left is not None and left <= 0:
                 break
             late = self._next_deadline()
-            times = [time for time in (left, None if late is None else late - monotonic()) if time is not None]
-            ended, woken = self._watch.wait(max(0.0, min(*times, _LONGEST_WAIT)) if times else None)
+            if late is not None:
+                late -= monotonic()
+                left = late if left is None else min(left, late)
+            ended, woken = self._watch.wait(None if left is None else max(0.0, min(left, _LONGEST_WAIT)))
             self._take(ended)
             self._press()
             if woken:
@@ -160,6 +162,8 @@ class LiveAttempts:
         return self._deadlines[0].time if self._deadlines else None
 
     def _press(self) -> None:
+        if not self._deadlines:
+            return
         now = monotonic()
         while (due := self._next_deadline()) is not None and due <= now:
             late = heapq.heappop(self._deadlines)

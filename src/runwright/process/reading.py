@@ -146,12 +146,14 @@ def _content(path: str, name: str, *, tail: bool) -> bytes:
         os.close(fd)
         kind = "a folder" if stat.S_ISDIR(facts.st_mode) else "no regular file"
         raise InvalidResultError(f"{name} is {kind}; a file is needed")
-    with open(fd, "rb", buffering=0) as file:
+    try:
         if facts.st_size > LARGEST_RESULT:
             if not tail:
                 raise TooLargeError(f"{name} has {facts.st_size} bytes; {LARGEST_RESULT} are allowed")
-            file.seek(-LARGEST_RESULT, os.SEEK_END)
-        return file.read(min(facts.st_size, LARGEST_RESULT))  # the buffer is as large as what is asked for
+            os.lseek(fd, -LARGEST_RESULT, os.SEEK_END)
+        return os.read(fd, min(facts.st_size, LARGEST_RESULT))  # the buffer is as large as what is asked for
+    finally:
+        os.close(fd)
 
 
 def _json_object(data: bytes, name: str) -> Json:

@@ -120,11 +120,7 @@ def read_record(folder: str, name: str) -> dict[str, Any] | None:
         fd = os.open(f"{folder}/{name}", os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return _parse(fd)
-
-
-def _parse(fd: int) -> dict[str, Any]:
-    """Records are whole or not there; one that cannot be read was damaged and says only that it exists."""
+    # Records are whole or not there; one that cannot be read was damaged and says only that it exists.
     try:
         body = _decode(os.read(fd, _LARGEST).decode())
     except (OSError, ValueError):

@@ -27,20 +27,25 @@ class Watch:
         self._epoll = select.epoll()
         self._keys: dict[int, int] = {}
         self._listening = -1
+        self._waker: HasFileno | None = None
 
     def add(self, key: int, what: HasFileno) -> None:
         """Watch a descriptor (of a `Supervised`, say)."""
-        self._epoll.register(what.fileno(), select.EPOLLIN)
-        self._keys[what.fileno()] = key
+        fd = what.fileno()
+        self._epoll.register(fd, select.EPOLLIN)
+        self._keys[fd] = key
 
     def remove(self, what: HasFileno) -> None:
         """Watch it no longer; call this before it is closed."""
-        if self._keys.pop(what.fileno(), None) is not None:
-            self._epoll.unregister(what.fileno())
+        fd = what.fileno()
+        if self._keys.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
 
     def listen(self, waker: HasFileno) -> None:
         """Let the waker end a wait; it takes the place of an earlier one."""
-        fd = waker.fileno()
+        if waker is self._waker:
+            return
+        self._waker, fd = waker, waker.fileno()
         if fd != self._listening and self._listening >= 0 and self._listening not in self._keys:
             with contextlib.suppress(OSError):  # closed meanwhile: the kernel has dropped it
                 self._epoll.unregister(self._listening)
@@ -60,11 +65,16 @@ class Watch:
             Numbers of what happened, and whether the waker woke us.
         """
         ready = self._epoll.poll(seconds, _MOST_AT_ONCE)
-        keys = [self._keys[fd] for fd, _ in ready if fd in self._keys]
-        return keys, any(fd == self._listening for fd, _ in ready)
+        keys: list[int] = []
+        woken = False
+        for fd, _ in ready:
+            if fd in self._keys:
+                keys.append(self._keys[fd])
+            woken = woken or fd == self._listening
+        return keys, woken
 
     def close(self) -> None:
         """Stop watching. Idempotent."""
         self._epoll.close()
         self._keys.clear()
-        self._listening = -1
+        self._listening, self._waker = -1, None

@@ -168,8 +168,9 @@ class ProcessRunner(Runner):
 
     def poll_trial_status(self, trials: Iterable[BaseTrial]) -> dict[TrialStatus, set[int]]:
         """Check the status of trials: no work for those that go on, two files for one that has ended."""
-        attempts = self._opened()
-        attempts.live.collect()
+        attempts, trials = self._opened(), list(trials)
+        if not attempts.live.news.issuperset([trial.index for trial in trials]):
+            attempts.live.collect()
         found: dict[TrialStatus, set[int]] = {}
         for trial in trials:
             outcome = attempts.outcome(trial)
