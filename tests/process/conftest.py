@@ -4,18 +4,19 @@ import os
 import select
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-import runwright as rw
-from runwright.clock import Waker, monotonic
 from runwright.process.adoption import Adopted, restart_rule
 from runwright.process.client import Launcher
 from runwright.process.record import EXIT, read_record
-from runwright.runner import Limits, RunContext
 from runwright.runners.process import ProcessRunner
+from tests import running
+from tests.running import DEADLINE, EXPERIMENT, wait_for
 
-DEADLINE = 30.0  # of anything that should happen at once
+if TYPE_CHECKING:
+    from runwright.runner import Limits
 
 
 def alive(pid: int) -> bool:
@@ -26,26 +27,9 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_for(condition, what: str):
-    """Wait until a condition gives something true, and return it; what it waits for has no descriptor."""
-    until, pause = monotonic() + DEADLINE, select.poll()
-    while not (found := condition()):
-        assert monotonic() < until, f"{what} did not happen"
-        pause.poll(2)
-    return found
-
-
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A folder with an awkward name; what runs in it at the end is ended."""
-    path = tmp_path / "run é 'quoted' \"dir\" {x}"
-    path.mkdir()
-    yield path
-    for control in path.rglob("lock"):
-        found = restart_rule(control.parent)
-        if isinstance(found, Adopted):
-            found.process.kill()
-            found.process.close()
+    yield from running.run_directory(tmp_path)
 
 
 @pytest.fixture
@@ -114,53 +98,13 @@ def bench(folder, launcher) -> Bench:
     return Bench(folder, launcher)
 
 
-EXPERIMENT = rw.Experiment("ex p", {"x": rw.Float(0, 10), "n": rw.Int(0, 9)}, {"y": "minimize"})
+class Driver(running.Driver):
+    """Drives process runners."""
 
-
-class Driver:
-    """Drives a runner as the engine does: run, wait, poll, fetch."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.waker = Waker()
-        self.runners: list[ProcessRunner] = []
-        self.experiment = EXPERIMENT
+    experiment = EXPERIMENT
 
     def open(self, *args, limits: Limits | None = None, experiment=None, **kwargs) -> ProcessRunner:
-        runner = ProcessRunner(*args, **kwargs)
-        self.runners.append(runner)
-        runner.open(RunContext(experiment or self.experiment, self.folder, limits=limits or Limits(grace=0.3)))
-        return runner
-
-    def trial(self, index: int = 0, attempt: int = 1, experiment=None, **facts):
-        parameters = facts.pop("parameters", {"x": 0.5, "n": 3})
-        trial = (experiment or self.experiment).new_trial(index, [parameters], **facts)
-        trial.attempt = attempt
-        return trial
-
-    def finish(self, runner, *trials) -> dict[int, rw.TrialStatus]:
-        """Wait until trials have ended; return their statuses."""
-        statuses: dict[int, rw.TrialStatus] = {}
-        until = monotonic() + DEADLINE
-        while len(statuses) < len(trials):
-            left = [trial for trial in trials if trial.index not in statuses]
-            for status, indices in runner.poll_trial_status(left).items():
-                if status is not rw.TrialStatus.RUNNING:
-                    statuses |= dict.fromkeys(indices, status)
-            if len(statuses) < len(trials):
-                runner.wait(runner.context.clock.now() + 1, self.waker)
-                assert monotonic() < until, "a trial did not end"
-        return statuses
-
-    def result(self, runner, trial) -> rw.Result:
-        runner.run(trial)
-        self.finish(runner, trial)
-        return runner.fetch_result(trial)
-
-    def close(self) -> None:
-        for runner in self.runners:
-            runner.close()
-        self.waker.close()
+        return self.opened(ProcessRunner(*args, **kwargs), limits, experiment)
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from runwright.process.linux import boot_id, start_ticks
 from runwright.process.record import ControlFolder
 from runwright.runner import Lost, NeverStarted
 from runwright.runners import PoolRunner
-from tests.process.conftest import EXPERIMENT, alive, wait_for
+from tests.process.conftest import alive
+from tests.running import EXPERIMENT, wait_for
 
 
 def test_a_trial_that_has_ended_keeps_its_worker_until_a_poll_has_said_so(driver):

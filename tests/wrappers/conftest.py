@@ -1,56 +1,36 @@
 from __future__ import annotations
 
-import select
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-import runwright as rw
-from runwright.clock import Waker, monotonic
-from runwright.process.adoption import Adopted, restart_rule
-from runwright.runner import Limits, RunContext
 from runwright.runners import WrappedJobRunner
 from runwright.wrappers import ScriptWrapper
+from tests import running
+from tests.running import EXPERIMENT
 
-DEADLINE = 30.0  # of anything that should happen at once
-EXPERIMENT = rw.Experiment("ex p", {"x": rw.Float(0, 10), "n": rw.Int(0, 9)}, {"y": "minimize"})
+if TYPE_CHECKING:
+    import runwright as rw
+    from runwright.runner import Limits
 
 
 @pytest.fixture
 def happens():
-    """Wait until a condition gives something true, and return it; what it waits for has no descriptor."""
-
-    def wait_for(condition, what: str):
-        until, pause = monotonic() + DEADLINE, select.poll()
-        while not (found := condition()):
-            assert monotonic() < until, f"{what} did not happen"
-            pause.poll(2)
-        return found
-
-    return wait_for
+    return running.wait_for
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A run directory with an awkward name; what runs in it at the end is ended."""
-    path = tmp_path / "run é 'quoted' \"dir\" {x}"
-    path.mkdir()
-    yield path
-    for control in path.rglob("lock"):
-        found = restart_rule(control.parent)
-        if isinstance(found, Adopted):
-            found.process.kill()
-            found.process.close()
+    yield from running.run_directory(tmp_path)
 
 
-class Driver:
-    """Drives a runner as the engine does: run, wait, poll, fetch."""
+class Driver(running.Driver):
+    """Drives runners of wrapped jobs."""
 
     def __init__(self, folder: Path | None, scripts: Path) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.scripts = scripts
-        self.waker = Waker()
-        self.runners: list[WrappedJobRunner] = []
 
     def script(self, text: str, name: str = "run.sh") -> list[str]:
         """Write a shell script; return the command that runs it."""
@@ -66,35 +46,7 @@ class Driver:
         return ScriptWrapper(run_model=self.script(run_model), here=self.scripts, **commands, **settings)
 
     def open(self, wrapper, *, limits: Limits | None = None, experiment=EXPERIMENT, **settings) -> WrappedJobRunner:
-        runner = WrappedJobRunner(wrapper, **{"pause": 0.02, **settings})
-        self.runners.append(runner)
-        runner.open(RunContext(experiment, self.folder, limits=limits or Limits(grace=0.3)))
-        return runner
-
-    def trial(self, index: int = 0, attempt: int = 1, experiment=EXPERIMENT, **facts):
-        parameters = facts.pop("parameters", {"x": 0.5, "n": 3})
-        trial = experiment.new_trial(index, [parameters], **facts)
-        trial.attempt = attempt
-        return trial
-
-    def finish(self, runner, *trials) -> dict[int, rw.TrialStatus]:
-        """Wait until trials have ended; return their statuses."""
-        statuses: dict[int, rw.TrialStatus] = {}
-        until = monotonic() + DEADLINE
-        while len(statuses) < len(trials):
-            left = [trial for trial in trials if trial.index not in statuses]
-            for status, indices in runner.poll_trial_status(left).items():
-                if status not in (rw.TrialStatus.RUNNING, rw.TrialStatus.STAGED):
-                    statuses |= dict.fromkeys(indices, status)
-            if len(statuses) < len(trials):
-                runner.wait(runner.context.clock.now() + 1, self.waker)
-                assert monotonic() < until, "a trial did not end"
-        return statuses
-
-    def result(self, runner, trial) -> rw.Result:
-        runner.run(trial)
-        self.finish(runner, trial)
-        return runner.fetch_result(trial)
+        return self.opened(WrappedJobRunner(wrapper, **{"pause": 0.02, **settings}), limits, experiment)
 
     def try_script(self, text: str, **settings) -> rw.Result:
         """Run one trial of a script."""
@@ -104,11 +56,6 @@ class Driver:
 
     def work(self, index: int = 0, attempt: int = 1) -> Path:
         return self.folder / f"trials/{index}/{attempt}"
-
-    def close(self) -> None:
-        for runner in self.runners:
-            runner.close()
-        self.waker.close()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from runwright.optimizers import RandomOptimizer
 from runwright.runner import Ended, Following, Lost, RunContext
 from runwright.runners import WrappedJobRunner
 from runwright.wrappers import BaseWrapper, Job, Step, cd_and_cd_back, get_trial_dir
-from tests.wrappers.conftest import EXPERIMENT
+from tests.running import EXPERIMENT
 
 COMPLETED, FAILED, ABANDONED, RUNNING = (
     rw.TrialStatus.COMPLETED,
