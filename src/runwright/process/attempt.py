@@ -52,14 +52,19 @@ class Place(NamedTuple):
         return cls(f"{directory}/{relative}", f"{directory}/{CONTROL}/{trial}.{attempt}", relative, directory)
 
     def make(self) -> bool:
-        """Make the folders; say whether the attempt is new here.
+        """Make the folders; say whether the attempt is new here. A new one has no result.
 
         Raises:
             FileNotFoundError: The run directory is gone; it is not made anew.
+            SubmitError: There is a result, which cannot be removed.
         """
         _make_folder(self.folder[: self.folder.rindex("/")], self.directory)  # as a rule it is not there yet either
-        _make_folder(self.folder, self.directory)
-        return _make_folder(self.control, self.directory)
+        fresh = _make_folder(self.folder, self.directory)
+        if not _make_folder(self.control, self.directory):
+            return False
+        if not fresh:
+            self.remove_results()
+        return True
 
     def key(self) -> Json | None:
         """Return what this attempt was deployed as; None where its deployment did not come so far."""

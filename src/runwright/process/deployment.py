@@ -101,11 +101,17 @@ class Deployments:
         )
 
     def find(self, trial: BaseTrial) -> Finding:
-        """Return what became of an attempt; one that never began may begin from now on."""
+        """Return what became of an attempt; one that never began may begin from now on, and has no result.
+
+        Raises:
+            SubmitError: There is a result, which cannot be removed.
+        """
         place = self.place(trial)
         found = restart_rule(place.control)
-        if isinstance(found, Absent) and found.fenced:
-            unfence(place.control)
+        if isinstance(found, Absent):
+            place.remove_results()
+            if found.fenced:
+                unfence(place.control)
         return found
 
     def fence(self, trial: BaseTrial) -> bool:
@@ -146,7 +152,6 @@ class Deployments:
             request["argv"] = self.command.arguments(values)
             if self.function:
                 request["argv"].append(place.folder)
-        place.remove_results()
         place.write(trial, digest, slot, seed, definition=self.function)
         return Deployment(trial, place, digest, slot, request)
 
