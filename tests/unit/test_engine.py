@@ -508,6 +508,25 @@ def test_results_that_only_the_driver_has_are_committed_as_soon_as_they_are_seen
         assert seen.pop() == last
 
 
+def test_where_nobody_is_asked_they_go_into_the_one_commit_of_the_turn():
+    """Between the end that was seen and the commit of its turn lies nothing that takes time."""
+    runner = FakeRunner(World(seconds=1.0), holds_results=True)
+    driver = scheduler(runner, 2)
+    engine = driver._engine
+    engine.asking = False
+    engine.add([{"x": 0.5}], "submitted")
+    engine.turn()
+    while engine.news == set():
+        engine.wait()
+    assert engine.news == {0}
+    commits = engine.recorder.commits
+    engine.turn()
+    assert driver.state.counts[TrialStatus.COMPLETED] == 1
+    assert engine.recorder.commits == commits + 1
+    assert not engine.recorder.pending
+    driver.close()
+
+
 # Going on after another driver.
 
 

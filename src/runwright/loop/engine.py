@@ -83,9 +83,8 @@ class Engine:
             named = self._changed or ()
             if self._effects.reattach(now, named):
                 self._changed = None
-        ended = self._observe(now)
-        if ended and self._holds_results:
-            recorder.commit()  # nobody else has these results
+        if self._observe(now):
+            recorder.commit()
         if state.undecided:
             for verdict in decide.verdicts(state, self.policy, now):
                 recorder.record(verdict)
@@ -138,6 +137,11 @@ class Engine:
             self._changed = None
 
     @property
+    def news(self) -> set[int] | None:
+        """Trials that may have changed, as the last `wait` found; None: any of them."""
+        return self._changed
+
+    @property
     def staying(self) -> int:
         """How many live attempts never end by themselves: the latest one, where the runner keeps it running."""
         return 1 if self._last_stays and not self.state.stopping else 0
@@ -156,7 +160,7 @@ class Engine:
         self._observe(self.clock.now())
 
     def _observe(self, now: float) -> bool:
-        """Poll what may have changed; say whether an attempt ended."""
+        """Poll what may have changed; say whether results were seen that nobody else has while others are asked."""
         state, changed, unresolved = self.state, self._changed, self._effects.unresolved
         if changed is None:
             live = {trial.index: trial for trial in state.live_trials()}
@@ -170,7 +174,7 @@ class Engine:
             live.pop(index, None)
         ended = self._observer.poll(live, now)
         self._changed = set()
-        return ended
+        return ended and self._holds_results and self.asking
 
     # Tell and ask.
 
