@@ -23,6 +23,9 @@ def json_point(point: Mapping[Any, Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for name, value in point.items():
+        if type(name) is str and name and type(value) is float and math.isfinite(value) and name.isascii():
+            found[name] = value  # nearly all of them are such
+            continue
         if not isinstance(name, str) or not name:
             raise UsageError(f"the name of a parameter must be a text that is not empty, not {name!r:.60}")
         try:

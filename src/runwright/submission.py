@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from runwright.errors import UsageError
 from runwright.json_values import json_point, json_value
 
+_text_of = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 Cost: TypeAlias = float | list[float]
 """Of one objective a number, of several a list in the order of the objectives."""
 
@@ -70,6 +71,11 @@ class TrialInfo:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
+    @property
+    def key(self) -> str:
+        """The content as `content_key` gives it."""
+        return self._key
+
     def __eq__(self, other: object) -> bool:
         return self._key == other._key if isinstance(other, TrialInfo) else NotImplemented
 
@@ -102,7 +108,7 @@ class TrialValue:
 
 def content_key(parameters: Mapping[str, Any], instance: str | None, seed: int | None, budget: float | None) -> str:
     """Return a text that is the same for the same content, in every process."""
-    return json.dumps([parameters, instance, seed, budget], sort_keys=True, separators=(",", ":"))
+    return _text_of([parameters, instance, seed, budget])
 
 
 def spread_crash_cost(crash_cost: object, objectives: int) -> Cost:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WORKER_FOLDER = "worker-"
 _WORKER_FILE = os.path.join(os.path.dirname(__file__), "worker.py")
-_READ = 1 << 18
+_READ = 1 << 16  # of more, malloc would map and unmap pages for each message
 
 
 class PoolWorker:

@@ -45,7 +45,7 @@ _LENGTH = struct.Struct(">I")
 _READ = 65536
 _FIRST_FREE = 64  # above the numbers that programs take for granted
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-_decode = json.JSONDecoder().decode
+_decode = json.JSONDecoder().raw_decode
 
 
 def pack(body: dict[str, Any]) -> bytes:
@@ -61,7 +61,7 @@ def unpack(buffer: bytearray) -> dict[str, Any] | None:
     end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
     if len(buffer) < end:
         return None
-    body: dict[str, Any] = _decode(buffer[_LENGTH.size : end].decode())
+    body: dict[str, Any] = _decode(buffer[_LENGTH.size : end].decode())[0]
     del buffer[:end]
     return body
 
