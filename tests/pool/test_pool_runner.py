@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import runwright as rw
+from runwright.clock import SystemClock
 from runwright.errors import ContractError, SubmitError, UsageError
 from runwright.process.record import LOCK
 from runwright.runner import Following, Lost
@@ -336,6 +338,38 @@ def test_wait_is_level_triggered_and_can_be_woken(drive, wait_until):
     assert d.runner.wait(d.context.clock.now(), d.waker) == set()
     d.waker.wake()
     assert d.runner.wait(None, d.waker) == set()
+
+
+class CountedClock(SystemClock):
+    """Notes the pauses that are made with it."""
+
+    def __init__(self):
+        super().__init__()
+        self.pauses = 0
+
+    def wait(self, until, waker):
+        self.pauses += 1
+        super().wait(until, waker)
+
+
+def test_of_several_the_first_news_are_given_a_moment_where_polls_are_dear(drive, wait_until):
+    d = drive("noop", workers=2)
+    clock = CountedClock()
+    d.context = d.runner._context = replace(d.context, clock=clock)
+    d.runner.gather = 0.01
+    d.run(0, 0.5)
+    wait_until(lambda: d.runner.wait(clock.now() + 0.05, d.waker), "news of the only one")
+    assert clock.pauses == 0
+    d.run(1, 0.5)
+    d.runner.poll_trial_status([d.trials[0]])
+    d.run(2, 0.5)
+    wait_until(lambda: d.runner.wait(clock.now() + 0.05, d.waker), "news of one of two")
+    pauses = clock.pauses
+    assert pauses
+    wait_until(lambda: d.runner.wait(clock.now(), d.waker) == {1, 2}, "news of the other, though the first is unread")
+    assert clock.pauses == pauses, "what does not wait makes no pause"
+    d.runner.close()
+    assert d.runner.gather == 0.0, "the next loop decides for itself"
 
 
 def test_results_of_terminal_trials_are_forgotten(drive):

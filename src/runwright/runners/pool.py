@@ -98,6 +98,8 @@ class PoolRunner(Runner):
         self._news: set[int] = set()
         self._poller = select.poll()
         self._watched = (-1, -1)
+        self.gather = 0.0
+        """Seconds that `wait` gives, once it has news, to the other trials: for a loop to which each poll is dear."""
 
     def open(self, context: RunContext) -> None:
         """Start the workers, and wait until the first has loaded the function.
@@ -212,18 +214,25 @@ class PoolRunner(Runner):
             waker: Ends the wait from elsewhere.
         """
         if not self._news:
-            watched = (waker.fileno(), self._opened.fileno())
-            if watched != self._watched:
-                self._poller = select.poll()
-                for fd in watched:
-                    self._poller.register(fd, select.POLLIN)
-                self._watched = watched
-            left = None if until is None else max(0.0, until - self.context.clock.now())
-            self._poller.poll(None if left is None else left * 1000)
-            self._collect()
+            self._wait_for_workers(until, waker)
+        self._collect()
         for index in [index for index in self._news if self._attempts[index].over]:
             self._news.discard(index)
         return set(self._news)
+
+    def _wait_for_workers(self, until: float | None, waker: Waker) -> None:
+        watched = (waker.fileno(), self._opened.fileno())
+        if watched != self._watched:
+            self._poller = select.poll()
+            for fd in watched:
+                self._poller.register(fd, select.POLLIN)
+            self._watched = watched
+        clock = self.context.clock
+        left = None if until is None else max(0.0, until - clock.now())
+        ready = self._poller.poll(None if left is None else left * 1000)
+        if self.gather and ready and left != 0 and sum(known.outcome is None for known in self._attempts.values()) > 1:
+            soon = clock.now() + self.gather
+            clock.wait(soon if until is None else min(soon, until), waker)
 
     def reattach(self, trials: Sequence[BaseTrial]) -> dict[int, Reattachment]:
         """Say what became of attempts: those of an earlier driver ended with it, once its workers are gone.
@@ -248,6 +257,7 @@ class PoolRunner(Runner):
             self._pool = None
         self._attempts.clear()
         self._news.clear()
+        self.gather = 0.0
 
     @property
     def run_metadata_report_keys(self) -> list[str]:
