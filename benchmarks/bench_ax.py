@@ -4,8 +4,9 @@
 
 Ax's runner is an inline subclass, as in its tutorials. It evaluates within `run`, one trial after another; AxRunner has
 a pool of four workers. Both loops have the same options, none of which sleeps. Printed are the medians of the rounds:
-seconds of the whole run, the start of the workers included; CPU in our calls a trial, the reading of the metric
-included; and the time from the end of an evaluation, or the beginning of the poll if later, to its return.
+seconds of the whole run, the start of the workers included; CPU in our calls a trial, with the reading of the metric,
+and with the falling asleep and waking up of each wait; what opening in the first call and closing cost once; and the
+time from the end of an evaluation, or the beginning of the poll if later, to its return.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import logging
 import statistics
 import sys
+import tempfile
 import time
 import warnings
 from collections import Counter
@@ -50,7 +52,15 @@ class Inline(Runner):
 class FromMetadata(Metric):
     """Reads what `Inline` returned."""
 
+    seconds = 0.0
+
     def fetch_trial_data(self, trial, **_):
+        began = time.thread_time()
+        result = self._read(trial)
+        FromMetadata.seconds += time.thread_time() - began
+        return result
+
+    def _read(self, trial):
         row = DataRow(trial.index, trial.arm.name, self.name, self.name, trial.run_metadata["y"], 0.0)
         return Ok(Data([row]))
 
@@ -68,8 +78,20 @@ class Measured(AxRunner):
         try:
             return call(*args)
         finally:
-            start = call.__name__ == "run_multiple" and "start" not in self.cpu
-            self.cpu["start" if start else call.__name__] += time.thread_time() - began
+            self.cpu[call.__name__] += time.thread_time() - began
+
+    def _open(self, trials):
+        """The first call opens: that is no part of what its trials cost."""
+        opened, began = self._deployments.name is not None, time.thread_time()
+        super()._open(trials)
+        if not opened:
+            self.once = time.thread_time() - began
+            self.cpu["run_multiple"] -= self.once
+
+    def close(self):
+        began = time.thread_time()
+        super().close()
+        self.once += time.thread_time() - began
 
     def run_multiple(self, trials):
         return self._timed(super().run_multiple, trials)
@@ -87,7 +109,7 @@ class Measured(AxRunner):
         return found
 
     def latencies(self):
-        ends = {index: self._deployments.trial(index).result.ended for index in self.seen}
+        ends = {index: self._deployments.outcomes.trial(index).result.ended for index in self.seen}
         return [now - max(began, ends[index]) for index, (began, now) in self.seen.items()]
 
 
@@ -103,8 +125,8 @@ def with_ours(trials, directory=None):
         exp = experiment(runner, metrics=[MeasuredMetric("y")])
         began = time.perf_counter()
         orchestrator(exp).run_n_trials(trials)
-        seconds = time.perf_counter() - began
-        return seconds, runner.cpu, sorted(runner.latencies())
+        seconds, late = time.perf_counter() - began, runner.latencies()
+    return seconds, runner.cpu, late, runner.once
 
 
 def with_axs(trials):
@@ -119,19 +141,31 @@ def main():
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    ours, theirs = [], []
-    for _ in range(args.rounds):
-        theirs.append(with_axs(args.trials))
-        ours.append(with_ours(args.trials))
-    theirs_s, ours_s = statistics.median(theirs), statistics.median(one[0] for one in ours)
-    start = statistics.median(one[1].pop("start") for one in ours) * 1e3
-    cpu = statistics.median(one[1].total() for one in ours) * 1e3 / args.trials
-    metric = statistics.median(one[1]["fetch_trial_data"] for one in ours) * 1e3 / args.trials
-    late = sorted(late * 1e3 for one in ours for late in one[2])
+    theirs, rows = [], {"in memory": [], "with a journal": []}
+    with tempfile.TemporaryDirectory() as folder:
+        for round_ in range(args.rounds):
+            theirs.append(with_axs(args.trials))
+            rows["in memory"].append(with_ours(args.trials))
+            rows["with a journal"].append(with_ours(args.trials, Path(folder) / str(round_)))
+    metric = FromMetadata.seconds * 1e3 / args.trials / args.rounds
     print(f"{args.trials} trials of 20 ms, four at a time, median of {args.rounds} rounds")
-    print(f"whole run: Ax's inline runner {theirs_s:.2f} s, AxRunner {ours_s:.2f} s")
-    print(f"our calls: {cpu:.3f} ms CPU a trial (at most 0.3), {metric:.3f} of it for the metric; {start:.1f} ms once")
-    print(f"end to poll: median {statistics.median(late):.2f} ms, 90 % {late[int(0.9 * len(late))]:.2f} ms (at most 5)")
+    print(
+        f"Ax's inline runner: whole run {statistics.median(theirs):.2f} s, {metric:.3f} ms CPU a trial for the metric"
+    )
+    for title, found in rows.items():
+        show(title, found, args.trials)
+
+
+def show(title, found, trials):
+    whole, once = statistics.median(one[0] for one in found), statistics.median(one[3] for one in found) * 1e3
+    cpu = statistics.median(one[1].total() for one in found) * 1e3 / trials
+    metric = statistics.median(one[1]["fetch_trial_data"] for one in found) * 1e3 / trials
+    late = sorted(late * 1e3 for one in found for late in one[2])
+    print(f"AxRunner {title}: whole run {whole:.2f} s")
+    print(f"  our calls: {cpu:.3f} ms CPU a trial (at most 0.3), {metric:.3f} of it for the metric; {once:.1f} ms once")
+    print(
+        f"  end to poll: median {statistics.median(late):.2f} ms, 90 % {late[int(0.9 * len(late))]:.2f} ms (at most 5)"
+    )
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ pytest.importorskip("ax")
 from ax.runners.synthetic import SyntheticRunner as AxSyntheticRunner
 
 import runwright as rw
-from runwright.bridges import ax_version
 from runwright.bridges.ax import AxRunner, RefusedError, RunnerMetric, runner_metrics
+from runwright.bridges.versions import AX
 from runwright.errors import UsageError
 from runwright.runners import LocalMetadataRunner, SyntheticRunner
 from tests.bridges import ax_functions
@@ -22,13 +22,13 @@ LOCAL = LocalMetadataRunner(ax_functions.paraboloid)
 
 @pytest.mark.parametrize("version", ["1.3.0", "1.3.1", "1.3.99", "1.3"])
 def test_versions_in_the_range(version) -> None:
-    ax_version.refuse(version)
+    AX.refuse(version)
 
 
 @pytest.mark.parametrize("version", ["1.2.4", "0.5.0", "1.4.0", "2.0.0", "1.2.99", "10.3.0"])
 def test_versions_outside_the_range(version) -> None:
     with pytest.raises(UsageError, match=rf"for ax-platform 1.3 up to, not including, 1.4, and {version} is installed"):
-        ax_version.refuse(version)
+        AX.refuse(version)
 
 
 @pytest.mark.parametrize(

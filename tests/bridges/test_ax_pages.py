@@ -12,8 +12,8 @@ pytest.importorskip("ax")
 from ax.core.experiment import Experiment
 from ax.core.trial_status import TrialStatus
 
-from runwright.bridges import ax_version
 from runwright.bridges.ax import AxRunner
+from runwright.bridges.versions import AX
 from tests.bridges.ax_driving import orchestrator
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def test_the_orchestrator() -> None:
 
 
 def test_the_range_is_the_same_everywhere() -> None:
-    low, below = (".".join(map(str, version)) for version in (ax_version.LOWEST, ax_version.BELOW))
+    low, below = (".".join(map(str, version)) for version in (AX.lowest, AX.below))
     assert f'"ax-platform>={low},<{below}"' in (ROOT / "pyproject.toml").read_text()
     assert f"from {low}.0 up to, not\nincluding, {below}" in (ROOT / "docs" / "ax.md").read_text()
 

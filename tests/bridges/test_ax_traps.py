@@ -132,7 +132,7 @@ def test_an_early_stop_ends_the_job() -> None:
     world.seconds = 1.0
     other = trial_of(exp, 0.2).run()
     assert exp.runner.poll_trial_status([trial, other]) == {TrialStatus.COMPLETED: {1}}
-    own = exp.runner._deployments.trial(0)
+    own = exp.runner._deployments.outcomes.trial(0)
     assert (own.status.name, own.stop_requested) == ("EARLY_STOPPED", "not promising")
 
 

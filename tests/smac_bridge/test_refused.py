@@ -18,9 +18,9 @@ import ConfigSpace
 import smac
 
 from runwright import Limits
-from runwright.bridges import smac_version
 from runwright.bridges.smac import SmacRunner
 from runwright.bridges.smac_scenario import limits_of
+from runwright.bridges.versions import SMAC
 from runwright.errors import ExperimentChangedError, UsageError
 from runwright.runner import Traits
 from runwright.runners import LocalMetadataRunner, PoolRunner, SyntheticRunner
@@ -157,16 +157,16 @@ def test_a_limit_is_said_in_one_place(tmp_path):
 
 def test_other_versions():
     for version in ("2.2.0", "2.3.1", "2.4.1", "2.4"):
-        smac_version.refuse(version)
+        SMAC.refuse(version)
     for version in ("2.1.0", "2.5.0", "3.0", "1.4.0", "unknown"):
         with pytest.raises(UsageError, match=rf"for smac 2\.2 up to, not including, 2\.5, and {version} is installed"):
-            smac_version.refuse(version)
+            SMAC.refuse(version)
 
 
 def test_the_range_is_that_of_the_extra():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
     (extra,) = project["optional-dependencies"]["smac"]
-    low, below = (".".join(map(str, version)) for version in (smac_version.LOWEST, smac_version.BELOW))
+    low, below = (".".join(map(str, version)) for version in (SMAC.lowest, SMAC.below))
     assert extra == f"smac>={low},<{below}"
 
 

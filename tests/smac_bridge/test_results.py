@@ -229,6 +229,42 @@ def test_submitting_waits_only_while_no_worker_is_free(simulation):
     assert list(bridge.iter_results()) == [], "each is told once"
 
 
+def test_what_frees_a_slot_and_what_fills_it_are_one_commit(simulation):
+    bridge = simulation.bridge
+    for number in range(2):
+        simulation.submit(number)
+    recorder = bridge._trials._submissions.session.recorder
+    commits = recorder.commits
+    simulation.submit(2)
+    assert recorder.commits == commits + 1
+    assert len(bridge.state.running) + len(bridge.state.staged) == 2
+    ((info, _), *_) = bridge.iter_results()
+    assert info.config is simulation.configs[0]
+
+
+def test_a_submission_waits_on_where_what_ends_the_wait_frees_no_slot(tmp_path):
+    """That the first trial runs is written down while it runs: the wait ends for that, too."""
+    with SmacRunner(PoolRunner(at(evaluations.nap), workers=1), scenario(tmp_path)) as bridge:
+        first, second = bridge._scenario.configspace.sample_configuration(2)
+        bridge.submit_trial(TrialInfo(first, seed=0))
+        bridge.submit_trial(TrialInfo(second, seed=0))
+        assert [trial.attempt for trial in bridge.state.trials] == [1, 1]
+        ((info, value),) = bridge.iter_results()
+        assert info.config is first
+        assert value.status is StatusType.SUCCESS
+
+
+def test_what_is_there_is_collected_before_more_is_looked_for(simulation):
+    bridge = simulation.bridge
+    for number in range(3):
+        simulation.submit(number)
+    recorder = bridge._trials._submissions.session.recorder
+    commits = recorder.commits
+    ((info, _), *_) = bridge.iter_results()
+    assert info.config is simulation.configs[0]
+    assert recorder.commits == commits, "the submission had brought it"
+
+
 def test_waiting_ends_with_the_next_result_and_running_with_the_last(simulation):
     bridge = simulation.bridge
     assert not bridge.is_running()

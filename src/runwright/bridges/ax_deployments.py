@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, finalize
 
 from runwright.bridges.ax_following import Following
 from runwright.bridges.ax_known import Known, experiment_on_record
-from runwright.bridges.ax_progress import reports
+from runwright.bridges.ax_outcomes import Outcomes
 from runwright.bridges.ax_request import MARK, Request
+from runwright.bridges.ax_settings import first_capacity
+from runwright.bridges.ax_turns import Turns
 from runwright.errors import ContractError, UsageError
 from runwright.loop import decide
 from runwright.loop.fit import check_limits, check_policy_of_queue
@@ -18,20 +19,16 @@ from runwright.loop.submissions import Submissions
 from runwright.status import StopCause, TrialStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from runwright.bridges.ax_progress import Report
     from runwright.bridges.ax_request import ForeignTrial
     from runwright.experiment import Experiment
     from runwright.loop.policy import Policy
     from runwright.loop.session import Sync
-    from runwright.result import Json, Result
+    from runwright.result import Json
     from runwright.runner import Runner
-    from runwright.trial import BaseTrial
 
 
-TOGETHER = 0.002
-"""Seconds within which trials end together: what Ax is told at once it answers with one look at its model."""
 _opened: WeakValueDictionary[Path, Deployments] = WeakValueDictionary()
 """What is open in this process, by run directory."""
 
@@ -50,6 +47,10 @@ class Deployments:
         directory: Run directory; None: everything stays in memory.
         sync: See `runwright.Scheduler`.
 
+    Attributes:
+        name: Name of the experiment; None before `open`.
+        outcomes: What came of the trials.
+
     Raises:
         UsageError: Runner and policy do not fit together.
     """
@@ -64,9 +65,8 @@ class Deployments:
         self._submissions: Submissions | None = None
         self._known = Known()
         self._following = Following()
-        self._unturned = True
+        self.outcomes = Outcomes(runner, self._directory, self._known, self._following)
         self.name: str | None = None
-        """Name of the experiment; None before `open`."""
 
     # Open and leave.
 
@@ -102,6 +102,8 @@ class Deployments:
             submissions.close()
             raise
         self._submissions, self.name = submissions, experiment.name
+        self.outcomes.state = submissions.state
+        self._turns = Turns(submissions, self._following)
         finalize(self, submissions.close)
         if self._directory is not None:
             _opened[self._directory] = self
@@ -151,13 +153,13 @@ class Deployments:
                     "batch trials; PoolRunner and LocalMetadataRunner do"
                 )
         own = [self._take(request, trial) for request, trial in zip(requests, trials, strict=True)]
-        self._turn()
+        self._turns.turn()
         if self.runner.traits.inline:  # a deployed trial has ended at once
             state = submissions.state
             while any(not state.trials[index].status.is_terminal for index in own) and (
                 state.live or state.ready or state.undecided
             ):
-                self._look()
+                self._turns.look()
         return {request.index: self.metadata(request.index) for request in requests}
 
     def _take(self, request: Request, trial: ForeignTrial) -> int:
@@ -193,7 +195,7 @@ class Deployments:
         Args:
             index: Ax's index of a trial that was deployed.
         """
-        trial = self.trial(index)
+        trial = self.outcomes.trial(index)
         if trial is None:
             raise ContractError(f"trial {index} was not deployed by this runner")
         mark: Json = {"trial": trial.index, "attempt": trial.attempt, "key": self._known.key(trial.index)}
@@ -208,26 +210,11 @@ class Deployments:
         without a result that is already there.
         """
         if self._submissions is None:
-            return self._first_capacity()
+            return first_capacity(self.runner, self._policy)
         room = self._submissions.engine.room()
         if room == decide.UNLIMITED:
             return room
         return max(0, room - self._following.untold())
-
-    def _first_capacity(self) -> int:
-        """Return the capacity before the first trial: Ax asks for it before it says of which experiment they are."""
-        runner = self.runner
-        places = getattr(runner, "workers", None)
-        if self._policy.parallel is not None:
-            return self._policy.parallel
-        if runner.traits.inline:
-            return 1
-        if isinstance(places, int):
-            return places
-        try:
-            return runner.poll_available_capacity()
-        except ContractError:  # it must be opened first
-            return decide.UNLIMITED
 
     # Follow.
 
@@ -256,36 +243,17 @@ class Deployments:
                 own[trial.index] = known
             elif MARK in trial.run_metadata:  # deployed by an earlier process
                 own[trial.index] = self._take(Request.of(trial), trial)
-        self._let_go()
+        self._let_go(own.values())
         ours = [self._opened.state.trials[index] for index in own.values()]
-        self._wait(ours, seconds)
+        self._turns.wait_for_one(ours, seconds)
         for one in ours:
             if one.status.is_terminal:
                 self._following.leave(one.index)
         return {index: one.status for index, one in zip(own, ours, strict=True)}
 
-    def _wait(self, trials: Sequence[BaseTrial], seconds: float) -> None:
-        """Wait for an end, and a moment longer for those that began together: each poll costs Ax a round."""
-        clock, simulated = self._opened.session.clock, self.runner.traits.simulated
-        if not trials or any(trial.status.is_terminal for trial in trials):
-            self._look()
-            return
-        until = None if simulated else clock.now() + seconds
-        if self._unturned or self._opened.state.ready:  # something is to be started, or asked after
-            self._look()
-        else:
-            self._look(wait=True, until=until)
-        while not any(trial.status.is_terminal for trial in trials):
-            if until is not None and clock.now() >= until:
-                return
-            self._look(wait=True, until=until)
-        if until is not None and not all(trial.status.is_terminal for trial in trials):
-            clock.wait(min(until, clock.now() + TOGETHER), self._opened.session.waker)
-            self._look()
-
-    def _let_go(self) -> None:
-        """Stop what Ax has given up, by its time to live or by hand: Ax tells no runner."""
-        for own, trial in self._following.given_up():
+    def _let_go(self, but: Collection[int]) -> None:
+        """Stop what Ax has given up, by its time to live or by hand, and does not ask after: it tells no runner."""
+        for own, trial in self._following.given_up(but):
             self._following.leave(own)
             self._stop(own, StopCause.USER, f"Ax gave it up: there it is {trial.status.name}")
 
@@ -308,63 +276,10 @@ class Deployments:
             raise UsageError(f"{type(self.runner).__name__} cannot stop a trial that has begun; wait for its end")
         self._following.leave(own)
         self._stop(own, StopCause.EARLY if begun else StopCause.USER, reason or "Ax stopped it")
-        self._turn()
+        self._turns.turn()
 
     def _stop(self, own: int, cause: StopCause, reason: str) -> None:
         """Record that a trial is to end; one that cannot be stopped goes on to its end, which nobody waits for."""
         state = self._opened.state
         if self.runner.traits.stops or not (own in state.staged or own in state.running):
             self._opened.engine.stop(own, cause, reason)
-
-    # What came of it.
-
-    def trial(self, index: int) -> BaseTrial | None:
-        """Return our trial of a trial of Ax's; None where it was not deployed here."""
-        own = self._known.own(index)
-        return None if own is None or self._submissions is None else self._submissions.state.trials[own]
-
-    def result(self, trial: ForeignTrial) -> Result | None:
-        """Return the result of a trial of Ax's, its arms by Ax's names; None where there is none."""
-        own = self.trial(trial.index)
-        if own is None or own.result is None:
-            return None
-        if not self._following.is_same(own.index, trial) and self._known.key(own.index) != Request.of(trial).key:
-            return None
-        result, names = own.result, {ours.name: arm.name for ours, arm in zip(own.arms, trial.arms, strict=True)}
-        if all(ours == name for ours, name in names.items()):
-            return result
-        return replace(result, arms={names[name]: metrics for name, metrics in result.arms.items() if name in names})
-
-    def reason(self, index: int) -> str:
-        """Return why a trial failed or was stopped, in a sentence that names its log; empty where it did not."""
-        trial = self.trial(index)
-        if trial is None:
-            return f"runwright knows nothing of trial {index}: it was not deployed by this runner"
-        failure = trial.failure
-        if trial.status is TrialStatus.FAILED and failure is not None:
-            where = "" if failure.log is None else f" (log: {self._path(failure.log)})"
-            return failure.message + where
-        return trial.stop_requested or ""
-
-    def _path(self, log: str) -> str:
-        return log if self._directory is None else str(self._directory / log)
-
-    def progress(self, index: int) -> list[Report]:
-        """Return what a trial has reported so far, by step."""
-        trial = self.trial(index)
-        return [] if trial is None else reports(self.runner, trial, self._directory)
-
-    # Turn.
-
-    def _look(self, *, wait: bool = False, until: float | None = None) -> None:
-        self._after(self._opened.look(wait=wait, until=until))
-
-    def _turn(self) -> None:
-        self._after(self._opened.turn())
-
-    def _after(self, stopped: bool) -> None:
-        submissions = self._opened
-        self._unturned = False
-        self._following.note_ended(submissions.take_ended())
-        if stopped:
-            submissions.check_open()

@@ -6,14 +6,8 @@ An `UnsupportedError` is what it lets through.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
 from runwright.bridges.ax_library import UnsupportedError
 from runwright.errors import RunwrightError, StoppedError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class RefusedError(UsageError, UnsupportedError):
@@ -24,19 +18,25 @@ class HaltedError(RunwrightError, UnsupportedError):
     """The bridge cannot go on, and no trial is to blame: started again, it goes on where it was."""
 
 
-@contextmanager
-def let_through() -> Iterator[None]:
+class let_through:  # noqa: N801  (a context manager, called like those of contextlib)
     """Raise what goes wrong in a form that Ax lets through.
 
     Raises:
         RefusedError: It was a mistake in what was asked for.
         HaltedError: It was anything else.
     """
-    try:
-        yield
-    except UsageError as error:
-        raise RefusedError(str(error)) from error
-    except StoppedError as error:
-        raise HaltedError(str(error)) from error
-    except Exception as error:
-        raise HaltedError(f"runwright cannot go on: {type(error).__name__}: {error}") from error
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        if isinstance(error, UsageError):
+            raise RefusedError(str(error)) from error
+        if isinstance(error, StoppedError):
+            raise HaltedError(str(error)) from error
+        if isinstance(error, Exception):
+            raise HaltedError(f"runwright cannot go on: {type(error).__name__}: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from runwright.bridges.ax_request import ForeignTrial
 
@@ -47,6 +47,12 @@ class Following:
         """Return how many have ended and still run for Ax."""
         return sum(self._waiting[own].status.is_deployed for own in self._ended)
 
-    def given_up(self) -> list[tuple[int, ForeignTrial]]:
-        """Return those that have ended for Ax before we said so."""
-        return [(own, trial) for own, trial in self._waiting.items() if trial.status.is_terminal]
+    def given_up(self, but: Collection[int]) -> list[tuple[int, ForeignTrial]]:
+        """Return those that have ended for Ax before we said so.
+
+        Args:
+            but: Trials, by our index, that are known not to have.
+        """
+        if len(self._waiting) == len(but):
+            return []
+        return [(own, trial) for own, trial in self._waiting.items() if own not in but and trial.status.is_terminal]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from runwright.bridges.ax_version import check_version
+from runwright.bridges.versions import AX
 
-check_version()
+AX.check()
 
 from ax.api.protocols.metric import IMetric  # noqa: E402  (after the version)
 from ax.api.protocols.runner import IRunner  # noqa: E402

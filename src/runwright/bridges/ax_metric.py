@@ -60,7 +60,7 @@ class RunnerMetric(IMetric):
 
     def _measured(self, trial: Any, runner: AxRunner) -> list[Measured]:
         arms = [arm.name for arm in trial.arms]
-        return final(self.name, trial.index, arms, runner.result(trial), lambda: runner.poll_exception(trial))
+        return final(self.name, trial.index, arms, runner.result(trial, arms), lambda: runner.poll_exception(trial))
 
     def _runner_of(self, trial: BaseTrial) -> AxRunner:
         runner = trial.experiment.runner_for_trial_type(trial.trial_type)

@@ -24,6 +24,7 @@ READ_FROM_US = "read_from_runwright"
 _UNFIT = str.maketrans(dict.fromkeys("/\\\0\n\r", "-"))
 _LONGEST = 150
 _DIGEST = 8
+_text_of = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class ForeignStatus(Protocol):
@@ -126,8 +127,7 @@ class BareTrial:
 
 def key_of(points: Sequence[Json]) -> str:
     """Return 16 hexadecimal digits that are the same for the same points in the same order, in every process."""
-    content = json.dumps(points, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(content.encode(), digest_size=_DIGEST).hexdigest()
+    return hashlib.blake2b(_text_of(points).encode(), digest_size=_DIGEST).hexdigest()
 
 
 def describe(experiment: Any, measured: Collection[str]) -> OpenExperiment:

@@ -67,6 +67,7 @@ class AxRunner(IRunner):
         limits: Limits | None = None,
         sync: Sync | None = None,
     ) -> None:
+        self._name: str | None = None  # of the experiment whose trials are executed here, as Ax has it
         with let_through():
             self._settings = Settings(runner, directory, wait, parallel, on_failure, limits, sync)
             self._deployments = Deployments(
@@ -154,7 +155,7 @@ class AxRunner(IRunner):
         Args:
             trial: A trial that has ended.
         """
-        return self._deployments.reason(trial.index)
+        return self._deployments.outcomes.reason(trial.index)
 
     def stop(self, trial: BaseTrial, reason: str | None = None) -> dict[str, Any]:
         """Ask a trial to end early; does not wait for its end.
@@ -174,15 +175,19 @@ class AxRunner(IRunner):
             self._deployments.stop(trial, reason)
         return {} if reason is None else {"reason": reason}
 
-    def result(self, trial: BaseTrial) -> Result | None:
+    def result(self, trial: BaseTrial, arms: Sequence[str] | None = None) -> Result | None:
         """Return the result of a trial that has ended, in words of ours: its arms by Ax's names.
 
         Args:
             trial: A trial of the experiment.
+            arms: Names of its arms, where the caller has them.
         """
         with let_through():
-            self._open([trial])
-            return self._deployments.result(trial)
+            own = self._deployments.outcomes.handed_in(trial)
+            if own is None:
+                self._open([trial])
+                own = self._deployments.outcomes.recorded(trial)
+            return None if own is None else self._deployments.outcomes.result(own, trial, arms)
 
     def progress(self, trial: BaseTrial) -> list[tuple[float, dict[str, Any]]]:
         """Return what a trial has reported so far: step, and metric name to ``(mean, sem)``.
@@ -192,7 +197,7 @@ class AxRunner(IRunner):
         """
         with let_through():
             self._open([trial])
-            return self._deployments.progress(trial.index)
+            return self._deployments.outcomes.progress(trial.index)
 
     def close(self) -> None:
         """Let go of directory, journal and runner: trials that survive this process go on. Idempotent."""
@@ -213,8 +218,10 @@ class AxRunner(IRunner):
         if self._deployments.name is None:
             measured = [name for name, metric in experiment.metrics.items() if getattr(metric, READ_FROM_US, False)]
             self._deployments.open(describe(experiment, measured if self.runner.traits.measures else ()))
-        elif experiment.has_name and plain(experiment.name) != self._deployments.name:
-            self._deployments.open(OpenExperiment(plain(experiment.name)))  # refused
+        elif experiment.has_name and (name := experiment.name) != self._name:
+            if plain(name) != self._deployments.name:
+                self._deployments.open(OpenExperiment(plain(name)))  # refused
+            self._name = name
 
     def _shared(self, experiment: Any) -> Deployments:
         """Return what another runner has open on the same jobs: a stored experiment comes back with two equal ones."""
@@ -275,7 +282,7 @@ class AxRunner(IRunner):
         """
         if self._deployments.name is None:
             self._deployments.open(OpenExperiment(NAMELESS))
-        own = self._deployments.trial(index)
+        own = self._deployments.outcomes.trial(index)
         if own is None or MARK not in metadata:
             raise UsageError(f"trial {index} was not deployed by this runner")
         return BareTrial(index, tuple(Arm(arm.parameters, arm.name) for arm in own.arms), dict(metadata))

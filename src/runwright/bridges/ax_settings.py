@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runwright.errors import UsageError
+from runwright.errors import ContractError, UsageError
+from runwright.loop.decide import UNLIMITED
 from runwright.loop.on_failure import OnFailure
 from runwright.loop.policy import Policy
 from runwright.loop.session import check_sync
@@ -97,6 +98,21 @@ class Settings:
             "runner": runner if isinstance(runner, Runner) else Runner.from_dict(runner),
             "limits": limits if limits is None or isinstance(limits, Limits) else Limits(**limits),
         }
+
+
+def first_capacity(runner: Runner, policy: Policy) -> int:
+    """Return the capacity before the first trial: Ax asks for it before it says of which experiment they are."""
+    places = getattr(runner, "workers", None)
+    if policy.parallel is not None:
+        return policy.parallel
+    if runner.traits.inline:
+        return 1
+    if isinstance(places, int):
+        return places
+    try:
+        return runner.poll_available_capacity()
+    except ContractError:  # it must be opened first
+        return UNLIMITED
 
 
 def check_metrics(runner: Runner, names: Collection[object]) -> None:

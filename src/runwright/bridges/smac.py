@@ -16,13 +16,13 @@ from runwright.bridges import smac_scenario
 from runwright.bridges.smac_fit import check_runner, evaluates
 from runwright.bridges.smac_stored import check_output, read_stored
 from runwright.bridges.smac_trials import Trials
-from runwright.bridges.smac_version import check_version
+from runwright.bridges.versions import SMAC
 from runwright.errors import StoppedError, UsageError
 from runwright.loop.on_failure import OnFailure
 from runwright.loop.policy import Policy
 from runwright.loop.translation import trial_value
 
-check_version()
+SMAC.check()
 
 from ConfigSpace import Configuration  # noqa: E402  (after the version)
 from smac.runhistory.dataclasses import TrialInfo, TrialValue  # noqa: E402
@@ -209,8 +209,12 @@ class SmacRunner(AbstractRunner):
     # Collect.
 
     def iter_results(self) -> Iterator[tuple[TrialInfo, TrialValue]]:
-        """Return the trials that have ended and were not returned before, in the order of their end; never waits."""
-        self._look()
+        """Return the trials that have ended and were not returned before, in the order of their end; never waits.
+
+        Where the call before has brought some already, others are looked for by the next.
+        """
+        if not self._ended or self._for_all:
+            self._look()
         while self._for_all and self._trials.waiting and self.stopped is None:
             self._look(wait=True)
         return self._collect()

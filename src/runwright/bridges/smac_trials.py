@@ -135,13 +135,14 @@ class Trials:
         """
         self.check_open()
         own = own_info(info)
-        key = content_key(own.parameters, own.instance, own.seed, own.budget)
-        while key not in self._known and self.room == 0:
-            self.look(wait=True)
-        index = self._claim(info, own, key, into)
+        state = self.state
+        if waits := own.key not in self._known and self.room == 0:
+            self._submissions.wait()  # one turn takes in the news and fills the slot that they free
+        index = self._claim(info, own, into)
         self._turn()
+        while waits and index in state.ready:  # they freed none
+            self.look(wait=True)
         if self._inline:  # a launched trial has ended at once
-            state = self.state
             while index in self._claims and (state.live or state.ready or state.undecided):
                 self.look()
 
@@ -152,8 +153,7 @@ class Trials:
             info: A trial of SMAC's.
             into: Where its end goes.
         """
-        own = own_info(info)
-        self._claim(info, own, content_key(own.parameters, own.instance, own.seed, own.budget), into)
+        self._claim(info, own_info(info), into)
 
     def unknown_to(self, keys: Collection[str]) -> list[tuple[Json, BaseTrial]]:
         """Return what SMAC asked for in its last life and has forgotten since: it was killed before it saved.
@@ -174,13 +174,13 @@ class Trials:
             if trial.source == SUBMITTED and len(trial.arms) == 1 and trial.index not in self._claims
         ]
 
-    def _claim(self, info: Any, own: TrialInfo, key: str, into: Ended) -> int:
+    def _claim(self, info: Any, own: TrialInfo, into: Ended) -> int:
         """Let somebody wait for the trial of a content, which is added where there is none."""
-        index = self._known.get(key)
+        index = self._known.get(own.key)
         if index is None:
             point = {**_plain(getattr(info, "additional_info", None) or {}), **own.parameters}
             index = self._submissions.add([point], instance=own.instance, budget=own.budget, seed=own.seed)
-            self._known[key] = index
+            self._known[own.key] = index
         others = [claim for claim in self._claims.get(index, ()) if claim.into is not into]
         self._claims[index] = [*others, _Claim(info, into)]
         if self.state.trials[index].status.is_terminal and index not in self.state.untold:

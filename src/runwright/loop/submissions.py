@@ -162,14 +162,21 @@ class Submissions:
             wait: Whether to wait for news.
             until: Time at which to return at the latest; None: no such time.
         """
-        self.check_open()
-        session = self.session
-        try:
-            session.wait(until if wait else session.clock.now())
-        except BaseException:
-            session.save_facts()
-            raise
+        self.wait(until if wait else self.session.clock.now())
         return self.turn()
+
+    def wait(self, until: float | None = None) -> None:
+        """Wait for news; the next `turn` takes them in.
+
+        Args:
+            until: Time at which to return at the latest; None: no such time.
+        """
+        self.check_open()
+        try:
+            self.session.wait(until)
+        except BaseException:
+            self.session.save_facts()
+            raise
 
     def turn(self) -> bool:
         """Turn the engine once; say whether a user has stopped the experiment meanwhile."""
@@ -187,10 +194,11 @@ class Submissions:
 
     def _read_requests(self) -> None:
         """Take in what other processes ask for."""
-        known = len(self.state.trials)
+        trials = self.state.trials
+        known = len(trials)
         self.session.read_requests()
-        if self._on_others is not None:
-            self._on_others(self.state.trials[known:])
+        if len(trials) > known and self._on_others is not None:
+            self._on_others(trials[known:])
 
     def _end_all(self) -> None:
         """End what runs, to be repeated by the next queue; what can neither be stopped nor dies with us goes on."""
