@@ -15,7 +15,7 @@ from runwright.experiment import Experiment
 from runwright.optimizer import Asked, Attached, Observation, Suggestion
 from runwright.optimizers import create
 from runwright.status import TrialStatus
-from runwright.testing.optimizer_suite import Player, plan
+from runwright.testing.optimizer_play import Player, plan
 
 KINDS = {"asked": Asked, "attached": Attached}
 

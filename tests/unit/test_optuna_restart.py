@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from runwright import Choice, Experiment, Float, Int
-from runwright.testing.optimizer_suite import plan
+from runwright.testing.optimizer_play import plan
 
 LIFE = Path(__file__).with_name("optuna_life.py")
 NUMBERS = {"width": Float(-5, 10), "rate": Float(1e-5, 1, log=True), "units": Int(8, 4096, log=True)}

@@ -10,12 +10,11 @@ Two ways back, by sampler (``docs/decisions/0004-optimizer-rebuild.md``):
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from runwright.clock import monotonic
 from runwright.errors import ContractError, MissingExtraError, UsageError
-from runwright.experiment import Choice, Experiment, Float, Int, ParameterValue, stable_seed
+from runwright.experiment import stable_seed
 from runwright.optimizer import Asked, Exhausted, Observation, Rebuild, Restored, Suggestion, check_seed, feed, replay
 from runwright.optimizers.optuna_samplers import (
     SAMPLERS,
@@ -28,6 +27,7 @@ from runwright.optimizers.optuna_samplers import (
     keeps_a_place,
     takes_guests,
 )
+from runwright.optimizers.optuna_study import Sampling
 from runwright.optimizers.random_search import RandomOptimizer
 from runwright.status import TrialStatus
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
     import optuna
 
+    from runwright.experiment import Experiment, ParameterValue
     from runwright.optimizer import HistoryItem
     from runwright.result import Json
 
-_LARGEST_EXACT_INT = 2**53
 _SEEDS = 2**32  # numpy's legacy generators take 32 bits
 _TRIES = 64
 """So many points in a row that break a constraint on parameters: the next one is drawn at random among those that do
@@ -72,7 +72,7 @@ class OptunaOptimizer:
         rebuild_seconds: float = 60.0,
     ) -> None:
         kind = find_sampler(sampler) if isinstance(sampler, str) else None
-        self._optuna = _import_optuna()
+        self._optuna, self._warns = _import_optuna(), False
         if kind is None:
             self._check_object(sampler, seed, options)
             self.rebuild = "history"
@@ -85,9 +85,6 @@ class OptunaOptimizer:
         self.options = dict(options or {})
         self.rebuild_seconds = check_seconds(rebuild_seconds)
         self._kind = kind
-        self._exhausted = False
-        self._learned = False
-        self._told: dict[str, float] = {}
         self._its_own: set[int] = set()
         self._hurry_at: float | None = None
         self._hurried = False
@@ -121,78 +118,11 @@ class OptunaOptimizer:
         self._seed = experiment.seed if self.seed is None else self.seed
         self._instead = RandomOptimizer(self._seed)
         self._instead.setup(experiment)
-        self._space = {name: self._distribution(name, value) for name, value in experiment.parameters.items()}
-        sampler = self._make(self._seed % _SEEDS)
+        self._sampling = Sampling(self._optuna, experiment, self._kind, self.sampler, self.options, warns=self._warns)
+        sampler = self._sampling.make(self._seed % _SEEDS)
         check_experiment(sampler, experiment)
         self._keeps_a_place, self._takes_guests = keeps_a_place(sampler), takes_guests(sampler)
-        self._study = self._new_study(sampler)
-
-    def _distribution(self, name: str, parameter: Float | Int | Choice) -> Any:
-        distributions = self._optuna.distributions
-        if isinstance(parameter, Choice):
-            return distributions.CategoricalDistribution(parameter.values)
-        if isinstance(parameter, Float):
-            return distributions.FloatDistribution(parameter.low, parameter.high, log=parameter.log)
-        if max(abs(parameter.low), abs(parameter.high)) > _LARGEST_EXACT_INT:
-            raise UsageError(
-                f"parameter {name!r}: Optuna computes with floating-point numbers, so integer bounds must be within "
-                f"2**53, not [{parameter.low}, {parameter.high}]"
-            )
-        return distributions.IntDistribution(parameter.low, parameter.high, log=parameter.log)
-
-    def _make(self, seed: int) -> Any:
-        if self._kind is None:
-            return self.sampler
-        options: dict[str, Any] = self._kind.defaults(self._experiment, self.options) | self.options
-        make = getattr(self._optuna.samplers, self._kind.class_name)
-        constrained = self._kind.constrained and bool(self._experiment.outcome_constraints)
-        if constrained:
-            options["constraints_func"] = self._excess
-        if not self._warns and not constrained and not options.get("group"):
-            sampler = make(seed=seed, **options)
-        else:
-            with warnings.catch_warnings():  # what it warns of was said when the options were checked
-                warnings.simplefilter("ignore")
-                sampler = make(seed=seed, **options)
-        if self._kind.name == "tpe" and options["multivariate"] and not options.get("group"):
-            # A sampler made anew would go through all trials to find that they have one search space.
-            sampler.infer_relative_search_space = self._search_space
-        return sampler
-
-    def _excess(self, _trial: Any) -> list[float]:
-        """Return by how much the trial that is being told exceeds the constraints on metrics.
-
-        Of a failed trial there are no metrics; its penalty says enough.
-        """
-        return [
-            constraint.excess(self._told) if constraint.weights.keys() <= self._told.keys() else 0.0
-            for constraint in self._experiment.outcome_constraints
-        ]
-
-    def _search_space(self, _study: Any, _trial: Any) -> dict[str, Any]:
-        """What Optuna would find: nothing before the first result, then all that has more than one value."""
-        if not self._learned:
-            return {}
-        return {name: self._space[name] for name in sorted(self._space) if not self._space[name].single()}
-
-    def _new_study(self, sampler: Any) -> Any:
-        logging = self._optuna.logging
-        level = logging.get_verbosity()
-        logging.set_verbosity(max(level, logging.WARNING))  # it says by default that a study was made
-        try:
-            study = self._optuna.create_study(
-                sampler=sampler,
-                pruner=self._optuna.pruners.NopPruner(),
-                directions=list(self._experiment.objectives.values()),
-            )
-        finally:
-            logging.set_verbosity(level)
-        # How a sampler says that it has nothing more; Optuna itself takes that inside Study.optimize only.
-        study.stop = self._stop
-        return study
-
-    def _stop(self) -> None:
-        self._exhausted = True
+        self._study = self._sampling.study(sampler)
 
     def ask(self, trial: int) -> Suggestion:
         """Propose a point.
@@ -201,14 +131,14 @@ class OptunaOptimizer:
             Exhausted: The sampler has been through all points.
             ContractError: The trial exists already, or the sampler proposed what is no point.
         """
-        if self._exhausted:
+        if self._sampling.exhausted:
             raise Exhausted
         self._check_new(trial)
         for number in range(_TRIES):
             if self._kind is not None and self.rebuild == "history":
                 tries = (number,) if number else ()
-                self._study.sampler = self._make(stable_seed(self._seed, "ask", trial, *tries) % _SEEDS)
-            asked = self._draw()
+                self._study.sampler = self._sampling.make(stable_seed(self._seed, "ask", trial, *tries) % _SEEDS)
+            asked = self._sampling.draw(self._study)
             if all(constraint.met(asked.params) for constraint in self._experiment.parameter_constraints):
                 self._note(trial)
                 return Suggestion(self._validated(asked.params))
@@ -225,25 +155,6 @@ class OptunaOptimizer:
             raise ContractError(
                 f"Optuna's {self._study.sampler} proposed no point of this experiment: {error}"
             ) from None
-
-    def _draw(self) -> Any:
-        """Ask the study for a trial, parameter by parameter where some are not in every point."""
-        if not self._experiment.conditional:
-            return self._study.ask(self._space)
-        asked = self._study.ask()
-        for name in self._experiment.order:
-            if self._experiment.is_there(name, asked.params):
-                self._suggest(asked, name)
-        return asked
-
-    def _suggest(self, asked: Any, name: str) -> None:
-        parameter = self._experiment.parameters[name]
-        if isinstance(parameter, Choice):
-            asked.suggest_categorical(name, parameter.values)
-        elif isinstance(parameter, Float):
-            asked.suggest_float(name, parameter.low, parameter.high, log=parameter.log)
-        else:
-            asked.suggest_int(name, parameter.low, parameter.high, log=parameter.log)
 
     def attach(self, trial: int, suggestion: Suggestion) -> None:
         """Learn that a user proposed a point, which is pending from now on.
@@ -276,9 +187,9 @@ class OptunaOptimizer:
         state = self._state(TrialStatus.COMPLETED if penalised else status)
         if penalised:
             self._penalised.add(trial)
-        self._told = observation.values
+        self._sampling.told = observation.values
         self._study.tell(self._open[trial], values, state=state)
-        self._learned = self._learned or state is not self._optuna.trial.TrialState.FAIL
+        self._sampling.learned = self._sampling.learned or state is not self._optuna.trial.TrialState.FAIL
         del self._open[trial]
         self._ended.add(trial)
 
@@ -309,12 +220,12 @@ class OptunaOptimizer:
         if draw:
             self._study.enqueue_trial(point)
             # Reading makes the sampler draw, and note what the trial is to it; the values drawn are not used.
-            self._draw().relative_params  # noqa: B018
+            self._sampling.draw(self._study).relative_params  # noqa: B018
         else:
             running = self._optuna.trial.TrialState.RUNNING
             self._study.add_trial(
                 self._optuna.trial.create_trial(
-                    state=running, params=point, distributions={name: self._space[name] for name in point}
+                    state=running, params=point, distributions={name: self._sampling.space[name] for name in point}
                 )
             )
         self._note(trial)

@@ -1,20 +1,15 @@
 """SMAC's facades behind our contract, by ask and tell; brought back by asking and telling everything again.
 
-Two things of SMAC are put right so that a replay comes out alike in every process: it keeps instances and seeds in
-sets, whose order differs from process to process, and an ask in vain draws random numbers. The first are sorted; after
-the second the facade is made anew and brought to where it was.
+An ask in vain draws random numbers, so that a replay would come out otherwise: after it the facade is made anew and
+brought to where it was. What else is put right for that is in `smac_library`, which alone imports SMAC.
 """
 
 from __future__ import annotations
 
-import logging
-import warnings
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from runwright.clock import monotonic
-from runwright.errors import ContractError, MissingExtraError, UsageError
-from runwright.experiment import Choice, Experiment, Float
+from runwright.errors import ContractError, UsageError
 from runwright.optimizer import (
     Asked,
     Attached,
@@ -27,13 +22,15 @@ from runwright.optimizer import (
     replay,
 )
 from runwright.optimizers.optuna_samplers import check_seconds
-from runwright.optimizers.smac_settings import BY_BUDGET, FACADES, Settings, as_mapping, check_experiment, order_of
-from runwright.status import FailureKind, TrialStatus
+from runwright.optimizers.smac_library import Rationed, import_smac, quiet, sort_keys
+from runwright.optimizers.smac_settings import BY_BUDGET, FACADES, Settings, as_mapping, check_experiment, status_of
+from runwright.optimizers.smac_space import Space
+from runwright.status import TrialStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from runwright.experiment import Parameter, ParameterValue
+    from runwright.experiment import Experiment
     from runwright.optimizer import HistoryItem
     from runwright.result import Json
 
@@ -41,7 +38,6 @@ _RATION = 200
 """Points that an ask may draw beyond those of a bracket; those that are pending already are among them."""
 _LARGEST_BRACKET = 100_000
 _SEEDS = 2**31  # SMAC draws below it
-_STATUS = {FailureKind.TIMEOUT: "TIMEOUT", FailureKind.MEMORYOUT: "MEMORYOUT"}
 
 
 class SmacOptimizer:
@@ -99,7 +95,7 @@ class SmacOptimizer:
         )
         self.seed = None if seed is None else check_seed(seed, "the seed of the smac optimizer")
         self.rebuild_seconds = check_seconds(rebuild_seconds)
-        self._smac = _import_smac()
+        self._smac = import_smac()
 
     def setup(self, experiment: Experiment) -> None:
         """Get ready for an experiment.
@@ -110,7 +106,7 @@ class SmacOptimizer:
         check_experiment(experiment)
         self._experiment = experiment
         self._crash_costs = self.settings.costs(experiment)
-        self._own = {name: f"p{number}" for number, name in enumerate(experiment.parameters)}
+        self._space = Space(experiment, self._smac.configspace)
         self._signs = [1.0 if direction == "minimize" else -1.0 for direction in experiment.objectives.values()]
         self._log: list[HistoryItem] = []
         try:
@@ -125,23 +121,18 @@ class SmacOptimizer:
         self._unpriced: dict[int, Any] = {}
         self._worst: list[float] | None = None
         self._waits = False
-        with _quiet():
+        with quiet():
             self.facade = self._make()
         intensifier = self.facade.intensifier
-        for name in (
-            "get_incumbent_instance_seed_budget_keys",
-            "get_incumbent_instance_seed_budget_key_differences",
-            "get_instance_seed_budget_keys",
-        ):
-            setattr(intensifier, name, _sorted(getattr(intensifier, name)))
-        self._drawn = _Rationed(intensifier.config_generator)
+        sort_keys(intensifier)
+        self._drawn = Rationed(intensifier.config_generator)
         intensifier._config_generator = self._drawn  # noqa: SLF001  (no public way in)
 
     def _make(self) -> Any:
         given, names = self.settings, list(self._experiment.objectives)
         seed = (self._experiment.seed if self.seed is None else self.seed) % _SEEDS
         scenario = self._smac.Scenario(
-            self._space(),
+            self._space.make(),
             name=self._experiment.name,
             output_directory=None,
             deterministic=given.deterministic,
@@ -161,53 +152,6 @@ class SmacOptimizer:
                 parts[part] = getattr(make, f"get_{part}")(scenario, **settings)
         return make(scenario, None, logging_level=False, overwrite=True, **parts)
 
-    def _space(self) -> Any:
-        space = self._smac.configspace.ConfigurationSpace(seed=0)
-        parameters = self._experiment.parameters
-        made = {name: self._hyperparameter(name, parameter) for name, parameter in parameters.items()}
-        space.add(list(made.values()))
-        for name, parameter in parameters.items():
-            conditions = [
-                self._smac.configspace.InCondition(
-                    made[name],
-                    made[parent],
-                    [parameters[parent].values.index(parameters[parent].validate(value)) for value in values],  # type: ignore[union-attr]
-                )
-                for parent, values in (parameter.when or {}).items()
-            ]
-            if conditions:
-                both = conditions[0]
-                space.add(self._smac.configspace.AndConjunction(*conditions) if len(conditions) > 1 else both)
-        return space
-
-    def _hyperparameter(self, name: str, parameter: Parameter) -> Any:
-        """Make a hyperparameter; a choice is that of a place among its values, whatever their kind."""
-        own, made = self._own[name], self._smac.configspace
-        if isinstance(parameter, Choice):
-            places = list(range(len(parameter.values)))
-            if len(places) == 1:
-                return made.Constant(own, 0)
-            if type(parameter.values[0]) in (int, float):
-                return made.OrdinalHyperparameter(own, sorted(places, key=lambda place: parameter.values[place]))
-            return made.CategoricalHyperparameter(own, places)
-        kind = made.UniformFloatHyperparameter if isinstance(parameter, Float) else made.UniformIntegerHyperparameter
-        return kind(own, parameter.low, parameter.high, log=parameter.log)
-
-    def _to_point(self, config: Any) -> dict[str, ParameterValue]:
-        values = dict(config)
-        point: dict[str, Any] = {}
-        for name, own in self._own.items():
-            if own in values:
-                point[name] = _value(self._experiment.parameters[name], values[own])
-        return self._experiment.validate(point)
-
-    def _to_config(self, point: Mapping[str, Any]) -> Any:
-        values = {}
-        for name, value in point.items():
-            parameter = self._experiment.parameters[name]
-            values[self._own[name]] = parameter.values.index(value) if isinstance(parameter, Choice) else value
-        return self._smac.configspace.Configuration(self.facade.scenario.configspace, values=values)
-
     def ask(self, trial: int) -> Suggestion | None:
         """Propose a point with its instance, budget and seed; None while the intensifier waits for results.
 
@@ -221,7 +165,7 @@ class SmacOptimizer:
             return None
         self._drawn.left = _RATION + self._largest_bracket()
         try:
-            with _quiet():
+            with quiet():
                 info = self.facade.ask()
         except (StopIteration, self._smac.exhausted):
             self._again()
@@ -230,7 +174,7 @@ class SmacOptimizer:
             return None
         budget = None if info.budget is None else float(info.budget)
         seed = None if info.seed is None else int(info.seed)
-        suggestion = Suggestion(self._to_point(info.config), info.instance, budget, seed)
+        suggestion = Suggestion(self._space.to_point(info.config), info.instance, budget, seed)
         self._note(trial, info, Asked(trial, suggestion))
         return suggestion
 
@@ -282,7 +226,7 @@ class SmacOptimizer:
         seed = suggestion.seed
         if seed is None:
             seed = (intensifier._tf_seeds or [0])[0]  # noqa: SLF001  (what SMAC compares by)
-        config = self._to_config(point)
+        config = self._space.to_config(point, self.facade.scenario.configspace)
         info = self._smac.history.TrialInfo(config, instance, seed, None if budget is None else float(budget))
         self.facade.runhistory.add_running_trial(info)
         return info
@@ -315,19 +259,19 @@ class SmacOptimizer:
         price = self._crash_costs or self._worst
         if price is None:
             self._unpriced[trial] = observation
-        self._tell(info, price or [0.0] * len(self._signs), _status(observation))
+        self._tell(info, price or [0.0] * len(self._signs), status_of(observation))
 
     def _learned(self, costs: list[float]) -> None:
         """Note the worst costs; what failed before there were any is told anew."""
         self._worst = costs if self._worst is None else list(map(max, self._worst, costs))
         for trial, observation in self._unpriced.items():
-            self._tell(self._infos[trial], self._worst, _status(observation))
+            self._tell(self._infos[trial], self._worst, status_of(observation))
         self._unpriced.clear()
 
     def _tell(self, info: Any, costs: list[float], status: str) -> None:
         cost = costs[0] if len(costs) == 1 else costs
         value = self._smac.history.TrialValue(cost=cost, status=self._smac.history.StatusType[status])
-        with _quiet():
+        with quiet():
             self.facade.tell(info, value, save=False)
 
     def _costs(self, observation: Observation) -> list[float] | None:
@@ -350,85 +294,3 @@ class SmacOptimizer:
     def describe(self) -> Json:
         """Return facade, settings and seed."""
         return {"type": "smac", "seed": self.seed, **self.settings.to_json()}
-
-
-class _Rationed:
-    """Gives so many points an ask: where all points of a small space are pending, SMAC draws for ever."""
-
-    def __init__(self, source: Iterator[Any]) -> None:
-        self.left = _RATION
-        self._source = source
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        if not self.left:
-            raise StopIteration
-        self.left -= 1
-        return next(self._source)
-
-
-def _value(parameter: Parameter, value: Any) -> ParameterValue:
-    """Return a value of SMAC's as the parameter's own type; a logarithm there and back may pass a bound."""
-    if isinstance(parameter, Choice):
-        return parameter.values[int(value)]
-    kind = float if isinstance(parameter, Float) else int
-    return min(max(kind(value), parameter.low), parameter.high)
-
-
-def _status(observation: Observation) -> str:
-    failure = observation.failure
-    return "CRASHED" if failure is None else _STATUS.get(failure.kind, "CRASHED")
-
-
-def _sorted(method: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-    def in_order(*arguments: Any, **named: Any) -> list[Any]:
-        return sorted(method(*arguments, **named), key=order_of)
-
-    return in_order
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep SMAC's running commentary and the warnings of its models to themselves, here alone."""
-    logger = logging.getLogger("smac")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-class _Smac:
-    """The parts of SMAC that are used."""
-
-    def __init__(self) -> None:
-        import ConfigSpace
-        import smac
-        from smac import runhistory
-        from smac.main import exceptions
-
-        class SilentScenario(smac.Scenario):
-            """Writes nothing: the journal has it all."""
-
-            def save(self) -> None:
-                """Write nothing."""
-
-            def _change_output_directory(self) -> None:
-                """There is none."""
-
-        self.configspace, self.smac, self.history = ConfigSpace, smac, runhistory
-        self.Scenario = SilentScenario
-        self.exhausted = exceptions.ConfigurationSpaceExhaustedException
-
-
-def _import_smac() -> _Smac:
-    try:
-        with _quiet():
-            return _Smac()
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("the smac optimizer", "smac") from error

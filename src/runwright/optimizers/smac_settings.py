@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from runwright.errors import UsageError
 from runwright.experiment import Choice
+from runwright.status import FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runwright.experiment import Experiment
+    from runwright.optimizer import Observation
     from runwright.result import Json
 
 FACADES = {
@@ -27,6 +29,7 @@ FACADES = {
 
 BY_BUDGET = ("multifidelity", "hyperband")
 _LARGEST_EXACT_INT = 2**53
+_STATUS = {FailureKind.TIMEOUT: "TIMEOUT", FailureKind.MEMORYOUT: "MEMORYOUT"}
 _PARTS = {
     "initial_design": ("n_configs", "n_configs_per_hyperparameter", "max_ratio"),
     "intensifier": (
@@ -151,6 +154,12 @@ def check_experiment(experiment: Experiment) -> None:
                 f"parameter {name!r}: SMAC computes with floating-point numbers, so integer bounds must be within "
                 f"2**53, not [{parameter.low}, {parameter.high}]"
             )
+
+
+def status_of(observation: Observation) -> str:
+    """Return what SMAC calls the end of a trial without a result."""
+    failure = observation.failure
+    return "CRASHED" if failure is None else _STATUS.get(failure.kind, "CRASHED")
 
 
 def order_of(key: Any) -> tuple[str, int, float]:

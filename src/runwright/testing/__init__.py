@@ -35,6 +35,6 @@ def _explain_assertions() -> None:
     """Have pytest show values where an assertion of a suite fails, as it does in test modules."""
     import pytest
 
-    for suite in ("journal_suite", "optimizer_suite", "runner_suite", "runners"):
+    for suite in ("journal_suite", "optimizer_play", "optimizer_suite", "runner_suite", "runners"):
         if f"{__name__}.{suite}" not in sys.modules:
             pytest.register_assert_rewrite(f"{__name__}.{suite}")
