@@ -23,7 +23,7 @@ from time import perf_counter, sleep, thread_time, time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import smac
-from _smac_evaluation import SECONDS, evaluate
+from _smac_evaluation import SECONDS, evaluate, instant
 from ConfigSpace import ConfigurationSpace
 from smac.initial_design import SobolInitialDesign
 
@@ -100,6 +100,16 @@ def ours(folder, trials, workers, directory):
     return seconds, costs, runner.cpu * 1e3 / trials, runner.once * 1e3
 
 
+def back_to_back(folder, workers, trials):
+    """Return the CPU milliseconds a trial of the same calls where trials take no time, so that no core falls idle."""
+    setting = scenario(folder, trials)
+    with MeasuredRunner(PoolRunner(instant, workers=workers), setting) as runner:
+        for config in setting.configspace.sample_configuration(trials):
+            runner.submit_trial(smac.runhistory.TrialInfo(config, seed=0))
+            list(runner.iter_results())
+        return runner.cpu * 1e3 / trials
+
+
 def visible(folder, workers):
     """Return how long after the end of an evaluation `iter_results` has it, of 30, in milliseconds."""
     setting, late = scenario(folder, 30), []
@@ -141,6 +151,7 @@ def main():
             if not given.without_dask:
                 rows.setdefault("SMAC with Dask", []).append(timed(dask, place / "dask", given.trials, given.workers))
         late = visible(folder / "late", given.workers)
+        warm = median(back_to_back(folder / f"warm{round_}", given.workers, 300) for round_ in range(given.rounds))
     costs = {json.dumps(result[1]) for found in rows.values() for _, result in found}
     assert len(costs) == 1, "each evaluated the same"
     print(f"{given.trials} trials of {given.milliseconds:g} ms, {given.workers} at a time; medians of {given.rounds}")
@@ -151,6 +162,7 @@ def main():
             cpu, once = (median(result[at] for _, result in found) for at in (2, 3))
             line += f", {cpu:.3f} ms CPU a trial in its calls (at most 0.3); {once:.1f} ms once"
         print(line)
+    print(f"the same calls back to back, trials of 0 ms: {warm:.3f} ms CPU a trial; a core that idled begins cold")
     print(
         f"visible after the end of an evaluation: median {median(late):.2f} ms, best {min(late):.2f} ms, of {len(late)}"
     )

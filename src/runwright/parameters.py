@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from runwright.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runwright.result import Json
 
@@ -77,15 +77,9 @@ class Float:
     when: Any = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "when", _condition(self.when))
-        low, high = _finite(self.low, "the lower bound"), _finite(self.high, "the upper bound")
-        object.__setattr__(self, "low", low)
-        object.__setattr__(self, "high", high)
-        _check_range(low, high, log=self.log)
-        if not math.isfinite(high - low):
-            raise UsageError(f"the bounds [{low}, {high}] are too far apart for a floating-point number")
-        if self.default is not None:
-            object.__setattr__(self, "default", self.validate(self.default))
+        _settle(self, _finite)
+        if not math.isfinite(self.high - self.low):
+            raise UsageError(f"the bounds [{self.low}, {self.high}] are too far apart for a floating-point number")
 
     def validate(self, value: object) -> float:
         """Return the value as a float within the bounds.
@@ -102,8 +96,7 @@ class Float:
 
     def to_dict(self) -> Json:
         """Return the JSON form."""
-        body = {"type": "float", "bounds": [self.low, self.high], "log": self.log, "default": self.default}
-        return _with_when(body, self.when)
+        return _range_to_dict(self, "float")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +121,7 @@ class Int:
     when: Any = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "when", _condition(self.when))
-        low, high = _integer(self.low, "the lower bound"), _integer(self.high, "the upper bound")
-        object.__setattr__(self, "low", low)
-        object.__setattr__(self, "high", high)
-        _check_range(low, high, log=self.log)
-        if self.default is not None:
-            object.__setattr__(self, "default", self.validate(self.default))
+        _settle(self, _integer)
 
     def validate(self, value: object) -> int:
         """Return the value as an int within the bounds.
@@ -149,8 +136,7 @@ class Int:
 
     def to_dict(self) -> Json:
         """Return the JSON form."""
-        body = {"type": "int", "bounds": [self.low, self.high], "log": self.log, "default": self.default}
-        return _with_when(body, self.when)
+        return _range_to_dict(self, "int")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +211,23 @@ def _integer(value: object, what: str) -> int:
     if abs(whole) > _LARGEST_INT:
         raise UsageError(f"{what} must fit in 64 bits, not {value!r:.60}")
     return int(whole)
+
+
+def _settle(parameter: Float | Int, read: Callable[[object, str], float]) -> None:
+    """Bring the fields of a range into their form, and check them."""
+    low, high = read(parameter.low, "the lower bound"), read(parameter.high, "the upper bound")
+    for name, value in (("when", _condition(parameter.when)), ("low", low), ("high", high)):
+        object.__setattr__(parameter, name, value)
+    _check_range(low, high, log=parameter.log)
+    if parameter.default is not None:
+        object.__setattr__(parameter, "default", parameter.validate(parameter.default))
+
+
+def _range_to_dict(parameter: Float | Int, kind: str) -> Json:
+    bounds = [parameter.low, parameter.high]
+    return _with_when(
+        {"type": kind, "bounds": bounds, "log": parameter.log, "default": parameter.default}, parameter.when
+    )
 
 
 def _check_range(low: float, high: float, *, log: bool) -> None:

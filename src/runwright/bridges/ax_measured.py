@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from runwright.bridges.ax_progress import Report
-    from runwright.result import Metrics, Result
+    from runwright.result import Result
 
 
 class Measured(NamedTuple):
@@ -45,15 +45,15 @@ def final(name: str, index: int, arms: Sequence[str], result: Result | None, why
     """
     if result is None or result.failure is not None:
         raise UsageError(f"there is no {name!r}: {why() or f'trial {index} has not ended'}")
-    return [_of_arm(name, index, arm, result.arms.get(arm, {})) for arm in arms]
-
-
-def _of_arm(name: str, index: int, arm: str, metrics: Metrics) -> Measured:
-    if name not in metrics:
-        found = ", ".join(map(repr, metrics)) or "nothing"
-        raise UsageError(f"trial {index} did not report {name!r} of arm {arm!r}; it reported {found}")
-    mean, sem = metrics[name]
-    return Measured(arm, mean, math.nan if sem is None else sem)
+    measured = []
+    for arm in arms:
+        metrics = result.arms.get(arm, {})
+        if name not in metrics:
+            found = ", ".join(map(repr, metrics)) or "nothing"
+            raise UsageError(f"trial {index} did not report {name!r} of arm {arm!r}; it reported {found}")
+        mean, sem = metrics[name]
+        measured.append(Measured(arm, mean, math.nan if sem is None else sem))
+    return measured
 
 
 def stepwise(name: str, arm: str, told: Sequence[Report], ended: Measured | None) -> list[Measured]:

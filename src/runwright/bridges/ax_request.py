@@ -70,19 +70,23 @@ class ForeignTrial(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class Request:
     """A trial as Ax has it.
 
-    Attributes:
+    Args:
         index: Its number in Ax's experiment.
         points: Its points, as JSON types.
+
+    Attributes:
         key: Hash of the points: with experiment and index it says which deployment it is.
     """
 
-    index: int
-    points: tuple[Json, ...]
-    key: str
+    __slots__ = ("index", "key", "points")
+
+    def __init__(self, index: int, points: Sequence[Json]) -> None:
+        self.index = index
+        self.points = points
+        self.key = key_of(points)
 
     @classmethod
     def of(cls, trial: ForeignTrial) -> Request:
@@ -91,8 +95,7 @@ class Request:
         Raises:
             UsageError: A parameter has a value that JSON cannot hold.
         """
-        points = tuple([json_point(arm.parameters) for arm in trial.arms])
-        return cls(trial.index, points, key_of(points))
+        return cls(trial.index, [json_point(arm.parameters) for arm in trial.arms])
 
 
 class _Deployed:

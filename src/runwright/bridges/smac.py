@@ -250,11 +250,7 @@ class SmacRunner(AbstractRunner):
             self._for_all = False
 
     def close(self) -> None:
-        """Release directory, journal and runner; idempotent.
-
-        Trials that survive this process go on and are followed by the next runner of the directory; the others end, and
-        are repeated by it.
-        """
+        """Let go as `runwright.TrialQueue.close` does, for the next runner of the directory; idempotent."""
         self._trials.close()
 
     def __enter__(self) -> Self:

@@ -8,7 +8,7 @@ result, however often it is asked for, in this life or a later one.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, Unpack
 
 from runwright.errors import UsageError
 from runwright.json_values import json_value
@@ -18,13 +18,10 @@ from runwright.submission import content_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
 
-    from runwright.clock import Clock
     from runwright.experiment import Experiment
-    from runwright.journal import Journal
     from runwright.loop.policy import Policy
-    from runwright.loop.session import Sync
+    from runwright.loop.submissions import Place
     from runwright.result import Json
     from runwright.runner import Runner
     from runwright.state import State
@@ -48,15 +45,7 @@ class Trials:
         experiment: What is measured.
         policy: How many in parallel, how often, within which limits.
         names: Names of the hyperparameters; whatever else a point has is no part of its content.
-        directory: Run directory; None: everything stays in memory.
-        clock: Time; the runner's kind of time where not given.
-        journal: Where events go; ``DIR/journal.sqlite`` or memory where not given.
-        sync: See `runwright.Scheduler`.
-
-    Raises:
-        UsageError: The parts do not fit together; nothing was started.
-        DirectoryInUseError: Another driver works in the directory.
-        JournalError: The journal is damaged or of a later version.
+        **place: Run directory, clock, journal and sync; see `Submissions`, which also says what is raised.
     """
 
     def __init__(
@@ -65,26 +54,13 @@ class Trials:
         experiment: Experiment,
         policy: Policy,
         names: Collection[str],
-        *,
-        directory: Path | str | None = None,
-        clock: Clock | None = None,
-        journal: Journal | None = None,
-        sync: Sync | None = None,
+        **place: Unpack[Place],
     ) -> None:
         self._inline = runner.traits.inline
         self._names = frozenset(names)
         self._known: dict[str, int] = {}
         self._claims: dict[int, list[_Claim]] = {}
-        self._submissions = Submissions(
-            runner,
-            experiment,
-            policy,
-            directory=directory,
-            clock=clock,
-            journal=journal,
-            sync=sync,
-            on_others=self._learn,
-        )
+        self._submissions = Submissions(runner, experiment, policy, on_others=self._learn, **place)
         try:
             self._begin(type(runner).__name__)
         except BaseException:

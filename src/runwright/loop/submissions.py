@@ -7,7 +7,7 @@ limits, retries and logs are the same, whichever loop does the proposing.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from runwright import events as ev
 from runwright.errors import StoppedError, UsageError
@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 
 SUBMITTED = "submitted"
 """Source of the trials that a foreign loop hands in."""
+
+
+class Place(TypedDict, total=False):
+    """Where and when an experiment is executed: arguments of `Submissions` that those who stand on it hand through."""
+
+    directory: Path | str | None
+    clock: Clock | None
+    journal: Journal | None
+    sync: Sync | None
 
 
 class Submissions:
@@ -78,6 +87,7 @@ class Submissions:
         self._collector = Collector()
         self._on_others = on_others
         self._closed = False
+        self._reachable = directory is not None  # for other processes that ask for something
         self.session = Session(
             experiment, self._collector, runner, policy, directory=directory, clock=clock, journal=journal, sync=sync
         )
@@ -180,12 +190,13 @@ class Submissions:
 
     def turn(self) -> bool:
         """Turn the engine once; say whether a user has stopped the experiment meanwhile."""
-        session = self.session
+        session, asked = self.session, False
         try:
-            self._read_requests()
-            asked = session.stop_asked()
-            if asked:
-                self._end_all()
+            if self._reachable:
+                self._read_requests()
+                asked = session.stop_asked()
+                if asked:
+                    self._end_all()
             session.turn()
         except BaseException:
             session.save_facts()

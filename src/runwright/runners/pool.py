@@ -44,8 +44,8 @@ class _Attempt:
     @property
     def over(self) -> bool:
         """Whether its end is recorded: nobody will poll it any more."""
-        trial = self.trial
-        return trial.status.is_terminal or any(ended.number >= self.number for ended in trial.attempts[-1:])
+        ended = self.trial.attempts
+        return self.trial.status.is_terminal or bool(ended and ended[-1].number >= self.number)
 
     @property
     def status(self) -> TrialStatus:
