@@ -1,7 +1,8 @@
 # Each target works alone on a fresh clone: it makes the virtual environment `.venv` and installs what it needs into it.
 #
 #   make demo        a real optimisation, about half a minute; ARGS=--fresh begins anew
-#   make test        all tests, with full branch coverage of the words and the decisions; ARGS="-k name" picks some
+#   make test        all tests, with full branch coverage of the words and the decisions, then those of the bridges to Ax
+#                    with the lowest Ax that is supported; ARGS="-k name" picks some
 #   make check       style, types, layers, links of the documentation
 #   make benchmarks  the figures in benchmarks/
 #   make torture     kills, limits, process trees, faults of the disk, simulated campaigns: every promise, at full length,
@@ -22,6 +23,9 @@ install = $(pip) --editable
 covered := runwright.status runwright.state runwright.loop.decide
 gate := $(covered:%=--cov=%) --cov-branch --cov-report=term-missing --cov-fail-under=100
 
+# The lowest Ax that the bridges support, for their tests to run with it too; everything else of the environment stays.
+lowest_ax := $(venv)/lowest-ax
+
 .PHONY: demo test check benchmarks torture mutants clean
 .DELETE_ON_ERROR:
 
@@ -31,6 +35,7 @@ demo: $(stamp)examples
 
 test: $(stamp)test
 	$(bin)/python -m pytest --numprocesses 2 --dist loadfile $(if $(ARGS),$(ARGS),$(gate))
+	$(if $(ARGS),,AX_OF_THESE_TESTS=1.3.0 PYTHONPATH="$(CURDIR)/$(lowest_ax)" $(bin)/python -m pytest --quiet tests/bridges)
 
 check: $(stamp)dev
 	$(bin)/ruff check
@@ -65,6 +70,7 @@ $(stamp)examples: pyproject.toml | $(bin)/python
 $(stamp)test: pyproject.toml | $(bin)/python
 	$(pip) torch==2.13.0 || echo "torch 2.13.0 is not at hand: taking the one that BoTorch asks for"
 	$(install) '.[test,botorch,ax,smac]'
+	$(pip) --no-deps --target $(lowest_ax) --upgrade ax-platform==1.3.0
 	touch $@ $(stamp)examples
 
 $(stamp)mutation: pyproject.toml | $(bin)/python

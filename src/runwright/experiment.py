@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from runwright.constraints import Constraint, check_reach, read
@@ -39,8 +39,8 @@ _LARGEST_INT = 2**63 - 1
 
 def stable_seed(*parts: object) -> int:
     """Make a seed of 63 bits from text, numbers and their order; the same on every machine and in every process."""
-    text = "\x1f".join(map(str, parts))
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+    text = "\x1f".join([str(part) for part in parts])
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 1
 
 
 def check_name(name: object, what: str) -> str:
@@ -122,6 +122,7 @@ class Experiment:
         self.seed = seed
         order = conditions(self.parameters)
         self._order = order if any(parameter.when for parameter in self.parameters.values()) else None
+        self._in_order = [(name, self.parameters[name]) for name in self._order or self.parameters]
         self.constraints = self._read(constraints)
         self._of_points = tuple(one for one in self.constraints if one.on == "parameters")
         self._of_results = tuple(one for one in self.constraints if one.on == "metrics")
@@ -198,8 +199,7 @@ class Experiment:
                 breaks a constraint.
         """
         point: dict[str, ParameterValue] = {}
-        for name in self.parameters if self._order is None else self._order:
-            parameter = self.parameters[name]
+        for name, parameter in self._in_order:
             if parameter.when is not None and not self.is_there(name, point):
                 _check_absent(name, parameter, parameters)
                 continue

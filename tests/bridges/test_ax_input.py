@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from importlib import metadata
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("ax")
 
+import ax
 from ax.runners.synthetic import SyntheticRunner as AxSyntheticRunner
 
 import runwright as rw
@@ -23,6 +28,14 @@ LOCAL = LocalMetadataRunner(ax_functions.paraboloid)
 @pytest.mark.parametrize("version", ["1.3.0", "1.3.1", "1.3.99", "1.3"])
 def test_versions_in_the_range(version) -> None:
     AX.refuse(version)
+
+
+def test_these_tests_run_with_the_ax_that_was_asked_for() -> None:
+    """``make test`` runs this folder with the newest Ax, and again with the lowest."""
+    installed = metadata.version("ax-platform")
+    AX.refuse(installed)
+    assert installed == os.environ.get("AX_OF_THESE_TESTS", installed)
+    assert Path(ax.__file__).parent.parent == Path(str(metadata.distribution("ax-platform").locate_file(".")))
 
 
 @pytest.mark.parametrize("version", ["1.2.4", "0.5.0", "1.4.0", "2.0.0", "1.2.99", "10.3.0"])

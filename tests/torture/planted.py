@@ -264,14 +264,14 @@ def believe_an_end_too_early() -> AbstractContextManager[None]:
     """What is told to stop counts as stopped."""
     real = Observer.poll
 
-    def poll(self: Observer, trials: Any, now: float) -> bool:
-        rest, ended = [], False
-        for trial in trials:
-            if trial.index in self._recorder.state.stopping:
+    def poll(self: Observer, live: Any, now: float) -> bool:
+        rest, ended = {}, False
+        for index, trial in live.items():
+            if index in self._recorder.state.stopping:
                 self._recorder.record(ends.by_request(self._recorder.state, trial, _NOTHING, now) or _impossible())
                 ended = True
             else:
-                rest.append(trial)
+                rest[index] = trial
         return real(self, rest, now) or ended
 
     return _instead(Observer, poll=poll)

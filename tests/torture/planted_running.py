@@ -207,8 +207,8 @@ RUNNING: dict[str, Fault] = {
         "what was interrupted is not tried again",
         STATE,
         {
-            "        self._move(trial, TrialStatus.CANDIDATE)\n        self.ready[event.trial] = None\n\n"
-            "    def _retry_planned": "        self._move(trial, TrialStatus.CANDIDATE)\n\n    def _retry_planned"
+            "        self._move(trial, CANDIDATE)\n        self.ready[event.trial] = None\n\n"
+            "    def _retry_planned": "        self._move(trial, CANDIDATE)\n\n    def _retry_planned"
         },
         f"{ENGINES}::test_what_died_with_the_driver_is_repeated_and_counts_for_nothing",
     ),

@@ -82,7 +82,7 @@ def polled(statuses, live, end=None):
         engine.recorder.record(ev.Deployed(0.0, index, 1, {}))
     engine._runner.plan("poll_trial_status", lambda trials: statuses, always=True)
     engine._runner.plan("fetch_result", lambda trial: value(1.0), always=True)
-    seen = engine._observer.poll([driver.state.trials[index] for index in live], 3.0)
+    seen = engine._observer.poll({index: driver.state.trials[index] for index in live}, 3.0)
     engine.recorder.commit()
     return seen, [event.trial for event in events(driver) if event.kind == "Finished"]
 

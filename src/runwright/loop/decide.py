@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from runwright.events import DeployStarted, ExperimentEnded, GaveUp, RetryPlanned, StopRequested
 from runwright.experiment import stable_seed
-from runwright.status import AttemptOutcome, StopCause, StopReason, TrialStatus
+from runwright.status import FAILED, AttemptOutcome, StopCause, StopReason
 
 if TYPE_CHECKING:
     from runwright.loop.policy import Policy
@@ -71,12 +71,10 @@ def ending(state: State, policy: Policy, now: float, *, exhausted: bool, staying
     aborting = _aborting(state, policy) if state.aborting else None
     if aborting is not None:
         return ExperimentEnded(now, StopReason.ABORTED, aborting)
-    rate = policy.failure_rate
-    if rate is not None and state.ended >= _enough(policy):
-        failed = state.counts[TrialStatus.FAILED]
-        if failed > rate * state.ended:
-            message = f"{failed} of {state.ended} ended trials failed, more than the failure rate of {rate:g}"
-            return ExperimentEnded(now, StopReason.FAILURE_RATE, message)
+    rate, failed = policy.failure_rate, state.counts[FAILED]
+    if rate is not None and state.ended >= _enough(policy) and failed > rate * state.ended:
+        message = f"{failed} of {state.ended} ended trials failed, more than the failure rate of {rate:g}"
+        return ExperimentEnded(now, StopReason.FAILURE_RATE, message)
     if policy.seconds is not None and now >= policy.seconds:
         return ExperimentEnded(now, StopReason.TIME, f"its time of {policy.seconds:g} s is used up")
     if state.live > staying or state.ready or state.delayed or state.undecided:
@@ -150,12 +148,13 @@ def asks(state: State, policy: Policy, now: float, free: int) -> int:
     """
     if state.stop_reason is not None:
         return 0
-    left = UNLIMITED if policy.trials is None else max(0, policy.trials - len(state.trials))
+    most, made = policy.trials, len(state.trials)
+    left = UNLIMITED if most is None else most - made if most > made else 0
     if free == UNLIMITED:
         assert left != UNLIMITED, "the scheduler refuses experiments that nothing limits"
         return left
     more = room(state, now, free)
-    return more if left == UNLIMITED else min(more, left)
+    return more if left == UNLIMITED or more < left else left
 
 
 def deployments(state: State, now: float, free: int) -> list[DeployStarted]:

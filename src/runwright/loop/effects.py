@@ -13,7 +13,7 @@ from runwright.runner import Ended, Following, Lost, NeverStarted
 from runwright.status import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from runwright.loop.recorder import Recorder
     from runwright.runner import Reattachment, Runner
@@ -63,7 +63,9 @@ class Effects:
         """How many live attempts the runner does not count yet in its capacity."""
         if not (self.unresolved or self.again or self.to_deploy):
             return 0
-        return len(self.unresolved) + len(self.again) + len(self._still(self.to_deploy))
+        state = self._state
+        waiting = [index for index in self.to_deploy if index in state.staged or index in state.running]
+        return len(self.unresolved) + len(self.again) + len(waiting)
 
     def send_again(self, room: int) -> None:
         """Have attempts sent that never started: so many, or all where `room` is negative."""
@@ -71,17 +73,14 @@ class Effects:
             del self.again[index]
             self.to_deploy[index] = None
 
-    def _still(self, indices: Iterable[int]) -> list[BaseTrial]:
-        """Return those that are live: an attempt of a turn that was cut short may have been recorded as dead."""
-        state = self._state
-        return [state.trials[index] for index in indices if index in state.staged or index in state.running]
-
     def act(self) -> None:
         """Stop what is to be stopped, then deploy."""
         if self.to_stop:
             self._stop()
         if self.to_deploy:
-            self._deploy(self._still(self.to_deploy))
+            trials, staged, running = self._state.trials, self._state.staged, self._state.running
+            # What a turn announced that was cut short may have been recorded as dead since.
+            self._deploy([trials[index] for index in self.to_deploy if index in staged or index in running])
             self.to_deploy.clear()
 
     def _stop(self) -> None:

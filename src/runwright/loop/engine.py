@@ -84,7 +84,7 @@ class Engine:
             if self._effects.reattach(now, named):
                 self._changed = None
         if self._observe(now):
-            recorder.commit()
+            recorder.commit()  # nobody else has these results
         if state.undecided:
             for verdict in decide.verdicts(state, self.policy, now):
                 recorder.record(verdict)
@@ -93,9 +93,7 @@ class Engine:
         if state.stop_reason is None:
             end = decide.ending(state, self.policy, now, exhausted=self.exhausted, staying=self.staying)
             if end is not None:
-                recorder.record(end)
-                if end.reason is StopReason.TIME and self._runner.traits.stops:
-                    self.interrupt(end.message)  # repeated where the experiment is given more time
+                self._end(end)
         deployments = self._propose(now)
         if self._timeout is not None:
             for stop in decide.timeouts(state, self._timeout, now):
@@ -107,6 +105,11 @@ class Engine:
         recorder.commit()
         self._effects.act()
 
+    def _end(self, end: ev.ExperimentEnded) -> None:
+        self.recorder.record(end)
+        if end.reason is StopReason.TIME and self._runner.traits.stops:
+            self.interrupt(end.message)  # repeated where the experiment is given more time
+
     def wait(self, until: float | None = None) -> None:
         """Wait until something may have changed.
 
@@ -117,12 +120,11 @@ class Engine:
         if state.undecided or (self.exhausted and state.stop_reason is None and self._idle):
             self._changed = None if outages else set()
             return  # the next turn has something to decide already
-        deadline = decide.next_deadline(state, self.policy, self._timeout, self._turned)
-        until = _earlier(until, deadline)
         now = self.clock.now()
-        if outages:
-            until = _earlier(until, now + pause(outages))
-        until = _earlier(until, self._effects.again_at(now))
+        deadline = decide.next_deadline(state, self.policy, self._timeout, self._turned)
+        for due in (deadline, self._effects.again_at(now), now + pause(outages) if outages else None):
+            if due is not None:
+                until = _earlier(until, due)
         if not self._simulated:
             if self.recorder.pending:
                 until = _earlier(until, now + FLUSH_AFTER)
@@ -188,16 +190,17 @@ class Engine:
         again = len(self._effects.again)
         if again:  # as far as there are slots: there may be fewer than the last driver had
             self._effects.send_again(self._free_slots(again))
-        if self.holding or self.state.stop_reason is not None:
+        state = self.state
+        if self.holding or state.stop_reason is not None:
             return []
         free = self._free_slots()
         if free == 0:
             return []
         if self.asking and not (self.exhausted or self._asked_in_vain):
-            self._ask(now, decide.asks(self.state, self.policy, now, free))
+            self._ask(now, decide.asks(state, self.policy, now, free))
         if self._asked_in_vain and self._idle:
             self.exhausted = True  # it waits for a result that will never come: there is nothing more
-        return decide.deployments(self.state, now, free)
+        return decide.deployments(state, now, free)
 
     def _free_slots(self, again: int = 0) -> int:
         """How many slots are free, not counting those that so many attempts need that are to be sent again."""
@@ -288,6 +291,6 @@ class Engine:
                 self.recorder.record(ev.Detached(self.clock.now(), trial.index, trial.attempt))
 
 
-def _earlier(one: float | None, other: float | None) -> float | None:
-    """Return the earlier of two times, of which None is never."""
-    return other if one is None or (other is not None and other < one) else one
+def _earlier(until: float | None, due: float) -> float:
+    """Return the earlier of two times, of which the first may be None: never."""
+    return due if until is None or due < until else until

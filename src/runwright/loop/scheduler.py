@@ -185,23 +185,23 @@ class Scheduler:
     def _turn_until_done(self, on_turn: Callable[[State, Sequence[ev.Event]], None] | None, tick: float | None) -> None:
         session = self._session
         while True:
-            session.read_requests()
-            self._leave_if_asked()
+            if session.reachable:
+                session.read_requests()
+                if session.stop_asked():
+                    self.left_by = "interrupt"
+            if self.left_by is not None:
+                self._leave_as_asked()
             commits = session.recorder.commits
             session.turn()
             if on_turn is not None and commits == session.recorder.commits:
                 on_turn(self.state, ())  # nothing happened; time went on
             if self._done():
                 return
-            if not self._asked_in_turn():
+            if self.left_by == self._leaving:  # else it was asked to leave in the midst of the turn
                 session.wait(None if tick is None else self._clock.now() + tick)
 
-    def _asked_in_turn(self) -> bool:
-        """Whether it was asked to leave in the midst of the turn, so that only the next one acts on it."""
-        return self.left_by != self._leaving
-
     def _done(self) -> bool:
-        state = self.state
+        state = self._session.state
         if state.undecided or state.untold:
             return False
         if self._leaving == "detach" and self.runner.traits.survives_driver:
@@ -213,13 +213,8 @@ class Scheduler:
             return True
         return not state.live
 
-    def _leave_if_asked(self) -> None:
-        engine = self._engine
-        if self._session.stop_asked():
-            self.left_by = "interrupt"
-        if self.left_by is None:
-            return
-        traits = self.runner.traits
+    def _leave_as_asked(self) -> None:
+        engine, traits = self._engine, self.runner.traits
         if self.left_by == "interrupt" and traits.survives_driver and not traits.stops:
             self.left_by = "detach"  # what can neither be stopped nor dies with this process goes on
         engine.holding, self._leaving = True, self.left_by

@@ -194,6 +194,11 @@ class Session:
             note_lost(self.recorder, self._directory)
         self._next_look = 0.0
 
+    @property
+    def reachable(self) -> bool:
+        """Whether other processes can ask for something: there is a run directory."""
+        return self._directory is not None
+
     def read_requests(self) -> None:
         """Take in what other processes ask for, where one of them may have asked."""
         if self._requests is not None and monotonic() >= self._next_look:

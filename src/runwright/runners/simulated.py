@@ -73,6 +73,7 @@ class SimulatedBackendRunner(Runner):
         self.sample_runtime_func = sample_runtime_func or sample_runtime_unif
         self.evaluation_function = evaluation_function
         self.traits = Traits(stops=True, batches=True, measures=evaluation_function is not None, simulated=True)
+        self._staging = bool(simulator.options.start_delay)
         self._deployed: dict[int, _Deployed] = {}
         self._measure = SimulatedResults(evaluation_function)
         self._news: dict[int, None] = {}
@@ -123,7 +124,7 @@ class SimulatedBackendRunner(Runner):
             return known.metadata
         runtime = self.sample_runtime_func(trial)
         simulated = self.simulator.run_trial(index, runtime, attempt=_luck(trial))
-        if (simulated.phase.status is STAGED) != self.staging_required:
+        if (simulated.phase.status is STAGED) is not self._staging:
             self._news[index] = None  # the scheduler takes it to be elsewhere
         metadata = {"runtime": float(runtime)}
         self._deployed[index] = _Deployed(trial, trial.attempt, simulated, metadata)
@@ -132,7 +133,7 @@ class SimulatedBackendRunner(Runner):
     @property
     def staging_required(self) -> bool:
         """Whether a trial is STAGED once deployed: where starting takes time."""
-        return bool(self.simulator.options.start_delay)
+        return self._staging
 
     def poll_trial_status(self, trials: Iterable[BaseTrial]) -> dict[TrialStatus, set[int]]:
         """Poll the machine.

@@ -134,8 +134,7 @@ class BackendSimulator:
     def available(self) -> int:
         """How many more trials would execute at once: slots that are up, without the trials that run or wait."""
         machine = self._machine
-        free = self.options.max_concurrency - machine.slots.down - machine.running - machine.waiting
-        return free if free > 0 else 0
+        return max(0, self.options.max_concurrency - machine.slots.down - machine.running - machine.waiting)
 
     @property
     def max_concurrency(self) -> int:
