@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from runwright.status import CANDIDATE, AttemptOutcome, TrialStatus
@@ -124,10 +125,14 @@ class BaseTrial:
         self.stop_requested: str | None = None
         self.penalty: dict[str, float] | None = None
 
-    @property
-    def status(self) -> TrialStatus:
-        """Status of the trial; `runwright.status.advance` alone writes it."""
-        return self._status
+    if TYPE_CHECKING:
+
+        @property
+        def status(self) -> TrialStatus:
+            """Status of the trial; `runwright.status.advance` alone writes it."""
+
+    else:  # read without a step in Python: five times in each turn
+        status = property(attrgetter("_status"), doc="Status of the trial; `runwright.status.advance` alone writes it.")
 
     @property
     def arms_by_name(self) -> dict[str, Arm]:

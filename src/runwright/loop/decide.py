@@ -77,7 +77,7 @@ def ending(state: State, policy: Policy, now: float, *, exhausted: bool, staying
         return ExperimentEnded(now, StopReason.FAILURE_RATE, message)
     if policy.seconds is not None and now >= policy.seconds:
         return ExperimentEnded(now, StopReason.TIME, f"its time of {policy.seconds:g} s is used up")
-    if state.live > staying or state.ready or state.delayed or state.undecided:
+    if state.ready or state.undecided or state.delayed or len(state.running) + len(state.staged) > staying:
         return None
     if policy.trials is not None and len(state.trials) >= policy.trials:
         but = ", but the latest, which goes on" if state.live else ""

@@ -58,9 +58,8 @@ class Effects:
         stopped = self._stopping.earliest(self.to_stop - self.unresolved, now)
         return asked if stopped is None or (asked is not None and asked < stopped) else stopped
 
-    @property
     def uncounted(self) -> int:
-        """How many live attempts the runner does not count yet in its capacity."""
+        """Return how many live attempts the runner does not count yet in its capacity."""
         if not (self.unresolved or self.again or self.to_deploy):
             return 0
         state = self._state

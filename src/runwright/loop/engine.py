@@ -91,7 +91,8 @@ class Engine:
         if state.untold:
             self._tell(now)
         if state.stop_reason is None:
-            end = decide.ending(state, self.policy, now, exhausted=self.exhausted, staying=self.staying)
+            staying = self.staying if self._last_stays else 0
+            end = decide.ending(state, self.policy, now, exhausted=self.exhausted, staying=staying)
             if end is not None:
                 self._end(end)
         deployments = self._propose(now)
@@ -146,7 +147,7 @@ class Engine:
     @property
     def staying(self) -> int:
         """How many live attempts never end by themselves: the latest one, where the runner keeps it running."""
-        return 1 if self._last_stays and not self.state.stopping else 0
+        return int(self._last_stays and not self.state.stopping)
 
     @property
     def _idle(self) -> bool:
@@ -205,10 +206,12 @@ class Engine:
     def _free_slots(self, again: int = 0) -> int:
         """How many slots are free, not counting those that so many attempts need that are to be sent again."""
         capacity = 1 if self._inline else self._observer.capacity()
-        uncounted = self._effects.uncounted - again
+        uncounted = self._effects.uncounted() - again
         if uncounted and capacity != decide.UNLIMITED:
             capacity = max(0, capacity - uncounted)
-        return decide.free_slots(self.state, self.policy, capacity, self.staying + again)
+        if self._last_stays:
+            again += self.staying
+        return decide.free_slots(self.state, self.policy, capacity, again)
 
     def room(self) -> int:
         """Return how many trials would be started at once if they were added now; -1 where nothing limits them."""

@@ -65,8 +65,8 @@ class Observer:
         outages, self.outages, ended = self.outages, 0, False
         for status, indices in polled.items():
             for index in sorted(indices) if len(indices) > 1 else indices:
-                if index in live:
-                    ended |= self._take(live[index], status, now)
+                if index in live and self._take(live[index], status, now):
+                    ended = True
         if self.outages:
             self.outages += outages
         return ended

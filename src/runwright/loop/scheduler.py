@@ -32,18 +32,19 @@ if TYPE_CHECKING:
 Leave = Literal["drain", "interrupt", "detach"]
 
 _OBJECTS_BEFORE_A_COLLECTION = 10_000
+_THE_SAME_IN_SIMULATED_TIME = 100_000
 
 
 @contextmanager
-def _rarer_collections() -> Iterator[None]:
+def _rarer_collections(least: int) -> Iterator[None]:
     """Look for garbage less often while a driver works.
 
     What it makes is kept and has no cycles; by default a fifth of its time would go into looking for some. Whoever has
     chosen a rarer setting, or none, keeps it.
     """
     was = gc.get_threshold()
-    if 0 < was[0] < _OBJECTS_BEFORE_A_COLLECTION:
-        gc.set_threshold(_OBJECTS_BEFORE_A_COLLECTION, *was[1:])
+    if 0 < was[0] < least:
+        gc.set_threshold(least, *was[1:])
     try:
         yield
     finally:
@@ -169,10 +170,11 @@ class Scheduler:
         self._listener = on_turn
         session.begin()
         self._enqueue_first()
-        if self.runner.traits.simulated:
+        simulated = self.runner.traits.simulated
+        if simulated:
             tick = None  # simulated time does not pass while it is waited for
         try:
-            with _rarer_collections():
+            with _rarer_collections(_THE_SAME_IN_SIMULATED_TIME if simulated else _OBJECTS_BEFORE_A_COLLECTION):
                 self._turn_until_done(on_turn, tick)
             session.recorder.commit()
         except BaseException:
@@ -184,8 +186,9 @@ class Scheduler:
 
     def _turn_until_done(self, on_turn: Callable[[State, Sequence[ev.Event]], None] | None, tick: float | None) -> None:
         session = self._session
+        reachable = session.reachable
         while True:
-            if session.reachable:
+            if reachable:
                 session.read_requests()
                 if session.stop_asked():
                     self.left_by = "interrupt"

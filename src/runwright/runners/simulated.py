@@ -200,7 +200,8 @@ class SimulatedBackendRunner(Runner):
         Raises:
             UsageError: Virtual time has nothing to wait for.
         """
-        clock, simulator = self.context.clock, self.simulator
+        simulator, context = self.simulator, self._context
+        clock = self.context.clock if context is None else context.clock
         changed = simulator.take_news()
         if changed or self._news:
             news = self._unread(changed)

@@ -108,7 +108,7 @@ class Machine:
                 if following is not None and following <= limit:
                     continue
                 self.time = limit
-            if self.queue:
+            if self.waiting:
                 self._fill()
             if back is None and not (slots.down or agenda.may_be_due(limit)):
                 break
