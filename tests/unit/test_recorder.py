@@ -35,7 +35,9 @@ def committed():
 
 @pytest.fixture
 def recorder(journal, committed):
-    return Recorder(State(), journal, VirtualClock(), committed.append)
+    recorder = Recorder(State(), journal, VirtualClock())
+    recorder.on_commit = committed.append
+    return recorder
 
 
 def noted(recorder) -> list[str]:

@@ -30,7 +30,8 @@ class MemoryJournal:
 
     def append(self, events: Sequence[Event]) -> None:
         """Keep some more events: all of them or none."""
-        self._check_open()
+        if self._closed:
+            self._check_open()
         if self._encoded:
             self._rows += [row_of(event)[0] for event in events]
         else:

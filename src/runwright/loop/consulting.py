@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from runwright import events as ev
 from runwright.errors import ContractError, JournalError, UsageError
@@ -59,7 +59,8 @@ class Consulting:
                 point = experiment.validate(suggestion.parameters)
             except UsageError as error:
                 raise ContractError(f"the optimizer proposed a point that is none: {error}") from None
-            self._asked(index, suggestion, point, "optimizer", now)
+            instance, budget, seed = suggestion.instance, suggestion.budget, suggestion.seed
+            self._recorder.record(ev.TrialAsked(now, index, [point], "optimizer", instance, budget, seed))
         self._cut_short = False
         return suggestion is not None
 
@@ -69,12 +70,9 @@ class Consulting:
             self._refuse()
         self._cut_short = True
         self._optimizer.attach(index, suggestion)
-        self._asked(index, suggestion, dict(suggestion.parameters), source, now)
+        point, instance, budget, seed = suggestion.parameters, suggestion.instance, suggestion.budget, suggestion.seed
+        self._recorder.record(ev.TrialAsked(now, index, [dict(point)], source, instance, budget, seed))
         self._cut_short = False
-
-    def _asked(self, index: int, suggestion: Suggestion, point: dict[str, Any], source: str, now: float) -> None:
-        instance, budget, seed = suggestion.instance, suggestion.budget, suggestion.seed
-        self._recorder.record(ev.TrialAsked(now, index, [point], source, instance, budget, seed))
 
     @staticmethod
     def _refuse() -> NoReturn:

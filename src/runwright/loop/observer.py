@@ -102,16 +102,17 @@ class Observer:
             result = Result.failed(FailureKind.LOST, why)
         if self._fetch_errors:
             self._fetch_errors.pop(trial.index, None)
+        if status is COMPLETED and result.failure is None:
+            result = self._checked(trial, result)
+            if result.failure is None:
+                self._recorder.record(ev.Finished(now, trial.index, trial.attempt, result))
+                return True
         self._recorder.record(self._meaning(trial, status, result, now))
         return True
 
     def _meaning(self, trial: BaseTrial, status: TrialStatus, result: Result, now: float) -> ev.Event:
-        """Say what the end of an attempt means."""
+        """Say what the end of an attempt means that gave no result."""
         index, attempt = trial.index, trial.attempt
-        if status is COMPLETED and result.failure is None:
-            result = self._checked(trial, result)
-            if result.failure is None:
-                return ev.Finished(now, index, attempt, result)
         asked_for = by_request(self._recorder.state, trial, result, now)
         if asked_for is not None:
             return asked_for

@@ -22,25 +22,19 @@ class Recorder:
         state: The experiment so far; nobody else applies events to it from now on.
         journal: Where events are committed.
         clock: Time of the experiment.
-        on_commit: Called with the events of each commit.
 
     Attributes:
         commits: How many commits there were.
+        on_commit: Called with the events of each commit; None: nobody listens.
     """
 
-    def __init__(
-        self,
-        state: State,
-        journal: Journal,
-        clock: Clock,
-        on_commit: Callable[[Sequence[ev.Event]], None] | None = None,
-    ) -> None:
+    def __init__(self, state: State, journal: Journal, clock: Clock) -> None:
         self.state = state
         self.clock = clock
         self.commits = 0
         self._apply = state.apply
         self._journal = journal
-        self._on_commit = on_commit
+        self.on_commit: Callable[[Sequence[ev.Event]], object] | None = None
         self._pending: list[ev.Event] = []
         self._said: set[str] = set()
         self._torn = False
@@ -78,8 +72,8 @@ class Recorder:
         self.commits += 1
         self._journal.append(events)
         self._torn = False
-        if self._on_commit is not None:
-            self._on_commit(events)
+        if self.on_commit is not None:
+            self.on_commit(events)
 
     @staticmethod
     def _refuse() -> NoReturn:

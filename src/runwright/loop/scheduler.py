@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 from weakref import ref
 
@@ -113,7 +114,6 @@ class Scheduler:
         """The results of the last `run`, where somebody still has them: they are made when first read."""
         self._enqueue = [experiment.validate(point) for point in enqueue]
         check_fit(experiment, runner, self.policy)
-        self._listener: Callable[[State, Sequence[ev.Event]], None] | None = None
         self._session = Session(
             experiment,
             optimizer,
@@ -123,7 +123,6 @@ class Scheduler:
             clock=clock,
             journal=journal,
             sync=sync,
-            on_commit=self._heard,
         )
         self.experiment = self._session.experiment
         self._clock = self._session.clock
@@ -167,7 +166,7 @@ class Scheduler:
             unread.settle()
         self.left_by = self._leaving = None
         engine.holding = engine.exhausted = False
-        self._listener = on_turn
+        session.recorder.on_commit = None if on_turn is None else partial(on_turn, self.state)
         session.begin()
         self._enqueue_first()
         simulated = self.runner.traits.simulated
@@ -234,10 +233,6 @@ class Scheduler:
                 known.remove(point)
             else:
                 self._engine.add([point], "enqueued")
-
-    def _heard(self, events: Sequence[ev.Event]) -> None:
-        if self._listener is not None:
-            self._listener(self.state, events)
 
     # Leaving. Safe in a signal handler and from another thread.
 

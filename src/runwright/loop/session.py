@@ -22,8 +22,6 @@ from runwright.state import State
 from runwright.status import StopReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from runwright.clock import Clock
     from runwright.experiment import Experiment
     from runwright.journal import Journal
@@ -55,7 +53,6 @@ class Session:
         clock: Time; the runner's kind of time where not given.
         journal: Where events go; ``DIR/journal.sqlite`` or memory where not given.
         sync: See `Scheduler`.
-        on_commit: Called with the events of each commit.
 
     Attributes:
         experiment: The experiment, as it was recorded first.
@@ -79,7 +76,6 @@ class Session:
         clock: Clock | None = None,
         journal: Journal | None = None,
         sync: Sync | None = None,
-        on_commit: Callable[[Sequence[ev.Event]], None] | None = None,
     ) -> None:
         self.experiment = experiment
         self.runner = runner
@@ -96,7 +92,7 @@ class Session:
             check_sync(sync, directory, journal)
             self._take_directory()
             self.journal = self._open_journal(sync) if journal is None else journal
-            self._go_on(optimizer, policy, on_commit)
+            self._go_on(optimizer, policy)
         except BaseException:
             self.close()
             raise
@@ -123,9 +119,7 @@ class Session:
             self._own_journal = SqliteJournal(path, synchronous="FULL" if full else "NORMAL")
         return self._own_journal
 
-    def _go_on(
-        self, optimizer: Optimizer, policy: Policy, on_commit: Callable[[Sequence[ev.Event]], None] | None
-    ) -> None:
+    def _go_on(self, optimizer: Optimizer, policy: Policy) -> None:
         """Bring everything to where the last driver ended; open the runner."""
         definition = self._definition(optimizer)
         past = history.fold(self.state, self.journal.read(), history=optimizer.rebuild != "stateless")
@@ -140,7 +134,7 @@ class Session:
         self.waker = self._waker = Waker() if self._directory is None else mailbox.open_waker(self._directory)
         self._runner_opened = True
         self.runner.open(RunContext(self.experiment, self._directory, self.clock, policy.limits))
-        self.recorder = Recorder(self.state, self.journal, self.clock, on_commit)
+        self.recorder = Recorder(self.state, self.journal, self.clock)
         self.engine = Engine(self.recorder, self.runner, optimizer, policy, self.waker)
         self._requests = None if self._directory is None else Requests(self._directory, self.engine)
         if recorded is None:

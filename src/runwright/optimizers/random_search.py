@@ -90,8 +90,9 @@ class RandomOptimizer:
 
     def _draw(self, index: bytes) -> dict[str, ParameterValue]:
         """Return a value for every parameter."""
-        words: tuple[int, ...] = ()
-        for head in self._heads:
+        heads = self._heads
+        words = _WORDS_OF_BLOCK(blake2b(heads[0] + index).digest())
+        for head in heads[1:]:
             words += _WORDS_OF_BLOCK(blake2b(head + index).digest())
         point: dict[str, ParameterValue] = {}
         at = 0

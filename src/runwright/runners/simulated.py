@@ -148,12 +148,13 @@ class SimulatedBackendRunner(Runner):
         if self._context is None or not self.traits.simulated:
             self._unread(self.simulator.update())
         found: dict[TrialStatus, set[int]] = {}
+        news = self._news
         for trial in trials:
-            self._news.pop(trial.index, None)
+            news.pop(trial.index, None)
             known = self._known(trial)
             if known is not None:
                 status = known.simulated.phase.status
-                if status is COMPLETED and self._result(known).failure is not None:
+                if status is COMPLETED and (known.result or self._result(known)).failure is not None:
                     status = FAILED  # the machine has done its part, the evaluation has not
                 found.setdefault(status, set()).add(trial.index)
         return found
