@@ -13,14 +13,14 @@ class Supported:
     """The versions that a bridge is for, as in its extra in pyproject.toml.
 
     Attributes:
-        library: The library, as people call it.
+        title: The library, as people call it.
         package: Name under which it is installed.
         extra: The extra that installs it.
         lowest: The lowest version.
         below: The versions are below this one.
     """
 
-    library: str
+    title: str
     package: str
     extra: str
     lowest: tuple[int, int]
@@ -36,7 +36,7 @@ class Supported:
         try:
             installed = metadata.version(self.package)
         except metadata.PackageNotFoundError:
-            raise MissingExtraError(f"the bridge to {self.library}", self.extra) from None
+            raise MissingExtraError(f"the bridge to {self.title}", self.extra) from None
         self.refuse(installed)
 
     def refuse(self, installed: str) -> None:
@@ -52,7 +52,7 @@ class Supported:
         if not self.lowest <= numbers < self.below:
             low, below = (".".join(map(str, version)) for version in (self.lowest, self.below))
             raise UsageError(
-                f"the bridge to {self.library} is for {self.package} {low} up to, not including, {below}, and "
+                f"the bridge to {self.title} is for {self.package} {low} up to, not including, {below}, and "
                 f"{installed} is installed: pip install 'runwright[{self.extra}]'"
             )
 
