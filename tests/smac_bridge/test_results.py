@@ -229,14 +229,17 @@ def test_submitting_waits_only_while_no_worker_is_free(simulation):
     assert list(bridge.iter_results()) == [], "each is told once"
 
 
+def commits_of(bridge) -> int:
+    return bridge._trials._submissions.session.recorder.commits
+
+
 def test_what_frees_a_slot_and_what_fills_it_are_one_commit(simulation):
     bridge = simulation.bridge
     for number in range(2):
         simulation.submit(number)
-    recorder = bridge._trials._submissions.session.recorder
-    commits = recorder.commits
+    commits = commits_of(bridge)
     simulation.submit(2)
-    assert recorder.commits == commits + 1
+    assert commits_of(bridge) == commits + 1
     assert len(bridge.state.running) + len(bridge.state.staged) == 2
     ((info, _), *_) = bridge.iter_results()
     assert info.config is simulation.configs[0]
@@ -258,11 +261,10 @@ def test_what_is_there_is_collected_before_more_is_looked_for(simulation):
     bridge = simulation.bridge
     for number in range(3):
         simulation.submit(number)
-    recorder = bridge._trials._submissions.session.recorder
-    commits = recorder.commits
+    commits = commits_of(bridge)
     ((info, _), *_) = bridge.iter_results()
     assert info.config is simulation.configs[0]
-    assert recorder.commits == commits, "the submission had brought it"
+    assert commits_of(bridge) == commits, "the submission had brought it"
 
 
 def test_waiting_ends_with_the_next_result_and_running_with_the_last(simulation):
