@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runwright.errors import SubmitError
 from runwright.experiment import stable_seed
 from runwright.folder import CONTROL, TRIALS
-from runwright.process.record import read_record, write_all
+from runwright.process.record import read_record
+from runwright.process.work import make_folder, write_json
 
 if TYPE_CHECKING:
     from runwright.result import Json
@@ -25,9 +24,6 @@ RESULT = "result.json"
 STDOUT = "stdout.log"
 STDERR = "stderr.log"
 KEY = "attempt.json"
-
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
 
 
 class Place(NamedTuple):
@@ -52,19 +48,17 @@ class Place(NamedTuple):
         return cls(f"{directory}/{relative}", f"{directory}/{CONTROL}/{trial}.{attempt}", relative, directory)
 
     def make(self) -> bool:
-        """Make the folders; say whether the attempt is new here. A new one has no result.
+        """Make the control folder; say whether the attempt is new here.
 
         Raises:
             FileNotFoundError: The run directory is gone; it is not made anew.
-            SubmitError: There is a result, which cannot be removed.
         """
-        _make_folder(self.folder[: self.folder.rindex("/")], self.directory)  # as a rule it is not there yet either
-        fresh = _make_folder(self.folder, self.directory)
-        if not _make_folder(self.control, self.directory):
-            return False
-        if not fresh:
-            self.remove_results()
-        return True
+        return make_folder(self.control, self.directory)
+
+    def make_both(self) -> bool:
+        """Make the working folder too, for whoever writes there before there is a supervisor."""
+        make_folder(self.folder, self.directory)
+        return self.make()
 
     def key(self) -> Json | None:
         """Return what this attempt was deployed as; None where its deployment did not come so far."""
@@ -84,17 +78,14 @@ class Place(NamedTuple):
         except OSError:
             return was
 
-    def write(self, trial: BaseTrial, digest: str, slot: int, seed: int, *, definition: bool) -> None:
-        """Write what the program reads, and the key.
+    def work(self, trial: BaseTrial, seed: int, *, definition: bool) -> Json:
+        """Return what the working folder must be before the program begins; see `process/work.py`.
 
         Args:
-            trial: The trial; its current attempt is written.
-            digest: The trial's digest.
-            slot: The slot that it takes.
+            trial: The trial.
             seed: The seed of the evaluation.
             definition: Whether the experiment's definition is needed, to build the trial again.
         """
-        parameters = trial.arms[0].parameters
         body: Json = {
             "format": FORMAT,
             "experiment": trial.experiment.name,
@@ -107,46 +98,22 @@ class Place(NamedTuple):
         }
         if definition:
             body["definition"] = trial.experiment.to_dict()
-        _write(f"{self.folder}/{PARAMETERS}", parameters)
-        _write(f"{self.folder}/{TRIAL}", body)
-        # Not there or cut short: nothing was sent yet, so it may be written again.
+        files = {PARAMETERS: trial.arms[0].parameters, TRIAL: body}
+        return {"folder": self.folder, "below": self.directory, "files": files, "result": RESULT}
+
+    def write_key(self, trial: BaseTrial, digest: str, slot: int) -> None:
+        """Write what this attempt is deployed as.
+
+        Not there or cut short: nothing was sent yet, so it may be written again.
+        """
         key = {"digest": digest, "slot": slot, "experiment": trial.experiment.name, "folder": self.folder}
-        _write(f"{self.control}/{KEY}", key)
+        write_json(f"{self.control}/{KEY}", key)
 
-    def remove_results(self) -> None:
-        """Remove a result that no program of this attempt can have written."""
-        try:
-            os.unlink(f"{self.folder}/{RESULT}")
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise SubmitError(
-                f"{self.relative}/{RESULT} is there before the trial ran, and cannot be removed: {error.strerror}"
-            ) from None
-
-
-def _make_folder(path: str, below: str) -> bool:
-    """Make a folder and those above it, below another one; say whether it is new."""
-    try:
-        os.mkdir(path)
-    except FileExistsError:
-        return False
-    except FileNotFoundError:
-        above = os.path.dirname(path)
-        if above == below:
-            raise
-        _make_folder(above, below)
-        return _make_folder(path, below)
-    return True
-
-
-def _write(path: str, body: Json) -> None:
-    data = _encode(body).encode()
-    fd = os.open(path, _NEW, 0o644)
-    try:
-        write_all(fd, data)
-    finally:
-        os.close(fd)
+    def write(self, trial: BaseTrial, digest: str, slot: int, seed: int) -> None:
+        """Write all of it, for whoever needs it before there is a supervisor; the folders exist."""
+        for name, body in self.work(trial, seed, definition=False)["files"].items():
+            write_json(f"{self.folder}/{name}", body)
+        self.write_key(trial, digest, slot)
 
 
 def seed_of(trial: BaseTrial) -> int:

@@ -5,6 +5,8 @@ A request is a JSON object:
 - ``id``: text, unique among the requests that are under way.
 - ``argv``, ``env`` (whole), ``cwd``: the program; or ``call`` for the function of a preloaded launcher.
 - ``control``: the folder for its records, which exists. All paths are absolute.
+- ``work``: what the working folder must be before the program begins, see `process/work.py`; where it is left out,
+  whoever sends the request has seen to it.
 - ``stdout``, ``stderr``: paths of its logs (the same one, if you like), or None. ``log``: bytes kept of the beginning
   of each, by way of the supervisor, and some of the end; None, and no ``output`` either: the program writes straight
   into the file.

@@ -74,15 +74,19 @@ class Deployments:
         """Return where the current attempt of a trial is."""
         return Place.of(self.directory, trial.index, trial.attempt)
 
+    def make(self, place: Place) -> bool:
+        """Make what must be there before an attempt is sent; say whether it is new. The rest is its supervisor's."""
+        return place.make()
+
     def exists(self, trial: BaseTrial) -> bool:
-        """Make the folders of an attempt; say whether it was deployed before, or may have been.
+        """Make the control folder of an attempt; say whether it was deployed before, or may have been.
 
         Raises:
             SubmitError: It was, with other parameters.
         """
         if len(trial.arms) != 1:
             raise SubmitError(f"trial {trial.index} has {len(trial.arms)} arms; a process evaluates one point")
-        if self.place(trial).make():
+        if self.make(self.place(trial)):
             return False
         strange = self.strange(trial)
         if strange is not None:
@@ -101,17 +105,11 @@ class Deployments:
         )
 
     def find(self, trial: BaseTrial) -> Finding:
-        """Return what became of an attempt; one that never began may begin from now on, and has no result.
-
-        Raises:
-            SubmitError: There is a result, which cannot be removed.
-        """
+        """Return what became of an attempt; one that never began may begin from now on."""
         place = self.place(trial)
         found = restart_rule(place.control)
-        if isinstance(found, Absent):
-            place.remove_results()
-            if found.fenced:
-                unfence(place.control)
+        if isinstance(found, Absent) and found.fenced:
+            unfence(place.control)
         return found
 
     def fence(self, trial: BaseTrial) -> bool:
@@ -128,7 +126,7 @@ class Deployments:
         return Exited({"reason": "start", "message": message})
 
     def prepare(self, trial: BaseTrial, slot: int) -> Deployment:
-        """Write what the program of an attempt reads, and the request for it: what is not `common`.
+        """Write the key of an attempt; make the request for it: what is not `common`.
 
         Raises:
             SubmitError: Something that the command asks for is not known, or cannot be an argument.
@@ -145,6 +143,7 @@ class Deployments:
             "stdout": f"{place.folder}/{STDOUT}",
             "stderr": f"{place.folder}/{STDERR}",
             "counted": [f"{place.folder}/{RESULT}"],
+            "work": place.work(trial, seed, definition=self.function),
         }
         if self.preload:
             request["call"] = place.folder
@@ -152,7 +151,7 @@ class Deployments:
             request["argv"] = self.command.arguments(values)
             if self.function:
                 request["argv"].append(place.folder)
-        place.write(trial, digest, slot, seed, definition=self.function)
+        place.write_key(trial, digest, slot)
         return Deployment(trial, place, digest, slot, request)
 
     def launched(self, deployment: Deployment, answer: Json) -> LiveAttempt | Finding:

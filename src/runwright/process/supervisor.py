@@ -18,6 +18,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from runwright.clock import epoch, monotonic
+from runwright.process import work
 from runwright.process.felling import fell
 from runwright.process.limits import Excess, WatchedLimits
 from runwright.process.linux import become_subreaper, boot_id, children, set_name, start_ticks
@@ -87,6 +88,8 @@ class Supervisor:
             if not control.claim():
                 self._answer("claimed")
                 return 0
+            if "work" in self._request:
+                work.prepare(self._request["work"])
             self._streams = Streams(self._request)
             self._limits = WatchedLimits(
                 self._request.get("timeout"),

@@ -1,7 +1,7 @@
 """Runs each trial as a process that outlives the driver: a command in any language, or a Python function.
 
 ```
-run ──> folders, attempt.json ──> launcher ──> supervisor ──> program
+run ──> attempt.json ──> launcher ──> supervisor ──> working folder ──> program
 poll, wait <── pidfd of the supervisor      └─> control/<i>.<a>/exit ──> fetch_result (with result.json)
 ```
 """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from runwright.errors import SubmitError, UsageError
 from runwright.folder import write_json
+from runwright.process import work
 from runwright.process.attempt import FORMAT, TRIAL, placeholders, seed_of
 from runwright.process.command import Command
 from runwright.process.deployment import Deployment, Deployments
@@ -82,6 +83,10 @@ class WrappedDeployments(Deployments):
             commands.append(command)
         return commands
 
+    def make(self, place: Place) -> bool:
+        """Make both folders of an attempt: hooks write into the working folder."""
+        return place.make_both()
+
     def prepare(self, trial: BaseTrial, slot: int) -> Deployment:
         """Write what the commands of an attempt read, and the request for them.
 
@@ -96,6 +101,7 @@ class WrappedDeployments(Deployments):
             raise SubmitError(str(error)) from None
         place = self.place(trial)
         deployment = Deployments.prepare(replace(self, command=commands[0]), trial, slot)
+        work.prepare(deployment.request.pop("work"))  # here and not by the supervisor: hooks have written there
         if job.about:
             body = {**job.about, "format": FORMAT, "seed": seed_of(trial)}
             write_before(Path(place.folder, TRIAL), body)

@@ -89,7 +89,7 @@ class WrappedTrials:
         """Begin to call the hooks of a new attempt."""
         journey = self.known.follow(trial, STARTING, {})
         if journey.place is not None and not self._hooks.declares_jobs:
-            journey.place.write(trial, trial.digest, 0, seed_of(trial), definition=False)
+            journey.place.write(trial, trial.digest, 0, seed_of(trial))
         self._send(journey, STARTING, self._hooks.start)
         return journey
 
