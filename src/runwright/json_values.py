@@ -22,7 +22,8 @@ def json_point(point: Mapping[Any, Any]) -> dict[str, Any]:
         UsageError: A name is no text, or a value is nothing that JSON can hold; the sentence names it.
     """
     found: dict[str, Any] = {}
-    for name, value in point.items():
+    for name in point:  # the items of a mapping that is no dict would be a second generator
+        value = point[name]
         if type(name) is str and name and type(value) is float and math.isfinite(value) and name.isascii():
             found[name] = value  # nearly all of them are such
             continue

@@ -127,22 +127,13 @@ class Result:
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Result:
         """Build it from its JSON form."""
-        failure = body.get("failure")
-        return cls(
-            arms={
-                arm: {name: (mean, sem) for name, (mean, sem) in metrics.items()}
-                for arm, metrics in body.get("arms", {}).items()
-            },
-            failure=None if failure is None else Failure.from_json(failure),
-            seconds=body.get("seconds"),
-            cpu_seconds=body.get("cpu_seconds"),
-            peak_memory=body.get("peak_memory"),
-            started=body.get("started"),
-            ended=body.get("ended"),
-            additional_info=body.get("additional_info"),
-        )
+        arms, failure = {}, body.get("failure")
+        for arm, metrics in body.get("arms", {}).items():
+            arms[arm] = {name: (mean, sem) for name, (mean, sem) in metrics.items()}
+        return cls(arms, None if failure is None else Failure.from_json(failure), *map(body.get, _MEASURED))
 
 
+# In the order of the fields: `from_json` relies on it.
 _MEASURED = ("seconds", "cpu_seconds", "peak_memory", "started", "ended", "additional_info")
 
 

@@ -63,13 +63,15 @@ class TrialInfo:
     def __post_init__(self) -> None:
         if self.instance is not None and not isinstance(self.instance, str):
             raise UsageError(f"the instance must be a text or None, not {self.instance!r:.60}")
-        instance = json_value(self.instance, "the instance")
+        instance = None if self.instance is None else json_value(self.instance, "the instance")
         seed, budget = _seed(self.seed), _budget(self.budget)
         parameters = json_point(_mapping(self.config))
-        values = {"instance": instance, "seed": seed, "budget": budget, "parameters": parameters}
-        values["_key"] = content_key(parameters, instance, seed, budget)
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+        put = object.__setattr__
+        put(self, "instance", instance)
+        put(self, "seed", seed)
+        put(self, "budget", budget)
+        put(self, "parameters", parameters)
+        put(self, "_key", content_key(parameters, instance, seed, budget))
 
     @property
     def key(self) -> str:
@@ -155,8 +157,8 @@ def _mapping(config: Any) -> Mapping[Any, Any]:
 
 
 def _seed(seed: object) -> int | None:
-    if seed is None:
-        return None
+    if seed is None or type(seed) is int:
+        return seed
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
         raise UsageError(f"the seed must be an integer or None, not {seed!r:.60}")
     return int(seed)

@@ -21,6 +21,7 @@ from runwright.errors import StoppedError, UsageError
 from runwright.loop.on_failure import OnFailure
 from runwright.loop.policy import Policy
 from runwright.loop.translation import trial_value
+from runwright.submission import StatusType as OwnStatus
 
 SMAC.check()
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from runwright.trial import BaseTrial
 
 _log = logging.getLogger(__name__)
+_STATUS = {own: StatusType(int(own)) for own in OwnStatus}
 
 
 class SmacRunner(AbstractRunner):
@@ -150,7 +152,6 @@ class SmacRunner(AbstractRunner):
         """
         _refuse_data(data_to_scatter)
         try:
-            self._trials.check_open()
             self._take_over()
             self._trials.submit(trial_info, self._ended)
         except StoppedError as error:
@@ -289,6 +290,7 @@ class SmacRunner(AbstractRunner):
         """
         if self._taken_over:
             return
+        self._trials.check_open()
         self._taken_over = True
         stored = read_stored(self._scenario)
         forgotten = self._trials.unknown_to([entry.key for entry in stored])
@@ -315,7 +317,7 @@ class SmacRunner(AbstractRunner):
         return TrialValue(
             cost=own.cost,
             time=own.time,
-            status=StatusType(int(own.status)),
+            status=_STATUS[own.status],
             starttime=own.starttime,
             endtime=own.endtime,
             additional_info=own.additional_info,

@@ -110,13 +110,12 @@ class Trials:
             StoppedError: A user, or policy, has stopped the experiment.
         """
         self.check_open()
-        own = own_info(info)
-        state = self.state
-        if waits := own.key not in self._known and self.room == 0:
-            self._submissions.wait()  # one turn takes in the news and fills the slot that they free
+        own, state = own_info(info), self.state
+        waits = own.key not in self._known and self.room == 0
         index = self._claim(info, own, into)
-        self._turn()
-        while waits and index in state.ready:  # they freed none
+        if not waits:
+            self._turn()
+        while waits and index in state.ready:  # one turn takes in the news and fills the slot that they free
             self.look(wait=True)
         if self._inline:  # a launched trial has ended at once
             while index in self._claims and (state.live or state.ready or state.undecided):
@@ -154,7 +153,8 @@ class Trials:
         """Let somebody wait for the trial of a content, which is added where there is none."""
         index = self._known.get(own.key)
         if index is None:
-            point = {**_plain(getattr(info, "additional_info", None) or {}), **own.parameters}
+            more = getattr(info, "additional_info", None)
+            point = {**_plain(more), **own.parameters} if more else own.parameters
             index = self._submissions.add([point], instance=own.instance, budget=own.budget, seed=own.seed)
             self._known[own.key] = index
         others = [claim for claim in self._claims.get(index, ()) if claim.into is not into]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 from collections import OrderedDict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from runwright.errors import ContractError, SubmitError, UsageError
@@ -163,13 +164,14 @@ class PoolRunner(Runner):
         Args:
             trials: Trials to poll.
         """
-        asked = list(trials)
-        if any(trial.index not in self._news for trial in asked):
-            self._collect()
+        collected = False
         statuses: dict[TrialStatus, set[int]] = {}
-        for trial in asked:
+        for trial in trials:
             known = self._attempts.get(trial.index)
             if known is not None and known.number == trial.attempt:
+                if known.outcome is None and not collected:
+                    self._collect()
+                    collected = True
                 statuses.setdefault(known.status, set()).add(trial.index)
                 self._news.discard(trial.index)
         return statuses
@@ -216,21 +218,22 @@ class PoolRunner(Runner):
         if not self._news:
             self._wait_for_workers(until, waker)
         self._collect()
-        for index in [index for index in self._news if self._attempts[index].over]:
-            self._news.discard(index)
+        self._news = {index for index in self._news if not self._attempts[index].over}
         return set(self._news)
 
     def _wait_for_workers(self, until: float | None, waker: Waker) -> None:
+        clock = self.context.clock
+        left = None if until is None else until - clock.now()
+        if left is not None and left <= 0:
+            return  # to collect is to look
         watched = (waker.fileno(), self._opened.fileno())
         if watched != self._watched:
             self._poller = select.poll()
             for fd in watched:
                 self._poller.register(fd, select.POLLIN)
             self._watched = watched
-        clock = self.context.clock
-        left = None if until is None else max(0.0, until - clock.now())
         ready = self._poller.poll(None if left is None else left * 1000)
-        if self.gather and ready and left != 0 and sum(known.outcome is None for known in self._attempts.values()) > 1:
+        if self.gather and ready and sum(known.outcome is None for known in self._attempts.values()) > 1:
             soon = clock.now() + self.gather
             clock.wait(soon if until is None else min(soon, until), waker)
 
@@ -305,9 +308,8 @@ class PoolRunner(Runner):
 
     def _forget(self) -> None:
         """Drop results that nobody will ask for any more, those of terminal trials: look at a few in each run."""
-        for _ in range(min(_LOOKED_AT, len(self._attempts))):
-            index = next(iter(self._attempts))
-            if self._attempts[index].trial.status.is_terminal and self._attempts[index].outcome is not None:
+        for index, known in list(islice(self._attempts.items(), _LOOKED_AT)):
+            if known.outcome is not None and known.trial.status.is_terminal:
                 del self._attempts[index]
                 self._news.discard(index)
             else:
