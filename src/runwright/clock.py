@@ -130,7 +130,8 @@ class VirtualClock:
 
     def advance_to(self, seconds: float) -> None:
         """Move forward; never back."""
-        self._now = max(self._now, seconds)
+        if seconds > self._now:
+            self._now = seconds
 
     def wait(self, until: float | None, waker: Waker) -> None:  # noqa: ARG002
         """Jump to a time.

@@ -36,12 +36,15 @@ _FORBIDDEN_IN_NAMES = ("/", "\\", "\0", "\n", "\r")
 _LONGEST_NAME = 200
 _LARGEST_INT = 2**63 - 1
 _THREE = "%s\x1f%s\x1f%s"
+_EMPTY = blake2b(digest_size=8)
 
 
 def stable_seed(*parts: object) -> int:
     """Make a seed of 63 bits from text, numbers and their order; the same on every machine and in every process."""
     text = _THREE % parts if len(parts) == 3 else "\x1f".join(map(str, parts))  # noqa: PLR2004  (the usual case)
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 1
+    hashed = _EMPTY.copy()  # made anew it costs a third more
+    hashed.update(text.encode())
+    return int.from_bytes(hashed.digest()) >> 1
 
 
 def check_name(name: object, what: str) -> str:
@@ -85,6 +88,8 @@ class Experiment:
 
     Attributes:
         constraints: As they were read.
+        parameter_constraints: Those on parameters, which every point meets.
+        outcome_constraints: Those on metrics, which the best trials meet.
         measured: Metrics that every result must have: the objectives, and those of constraints.
 
     Raises:
@@ -125,9 +130,9 @@ class Experiment:
         self._order = order if any(parameter.when for parameter in self.parameters.values()) else None
         self._in_order = [(name, self.parameters[name]) for name in self._order or self.parameters]
         self.constraints = self._read(constraints)
-        self._of_points = tuple(one for one in self.constraints if one.on == "parameters")
-        self._of_results = tuple(one for one in self.constraints if one.on == "metrics")
-        more = [name for constraint in self._of_results for name in constraint.weights]
+        self.parameter_constraints = tuple(one for one in self.constraints if one.on == "parameters")
+        self.outcome_constraints = tuple(one for one in self.constraints if one.on == "metrics")
+        more = [name for constraint in self.outcome_constraints for name in constraint.weights]
         self.measured: tuple[str, ...] = tuple(dict.fromkeys([*self.objectives, *more]))
 
     def _read(self, constraints: Sequence[str]) -> tuple[Constraint, ...]:
@@ -138,16 +143,6 @@ class Experiment:
             if constraint.on == "parameters":
                 check_reach(constraint, self.parameters)
         return found
-
-    @property
-    def parameter_constraints(self) -> tuple[Constraint, ...]:
-        """The constraints on parameters, which every point meets."""
-        return self._of_points
-
-    @property
-    def outcome_constraints(self) -> tuple[Constraint, ...]:
-        """The constraints on metrics, which the best trials meet."""
-        return self._of_results
 
     @property
     def conditional(self) -> bool:
@@ -164,7 +159,7 @@ class Experiment:
         means = {name: mean for name, (mean, _) in metrics.items()}
         return all(
             all(name in means for name in constraint.weights) and constraint.met(means)
-            for constraint in self._of_results
+            for constraint in self.outcome_constraints
         )
 
     def active(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,7 +209,7 @@ class Experiment:
         if not parameters.keys() <= point.keys():
             unknown = next(name for name in parameters if name not in point)
             raise UsageError(f"{unknown!r:.80} is no parameter of this experiment")
-        for constraint in self._of_points:
+        for constraint in self.parameter_constraints:
             if not constraint.met(point, exactly=False):  # type: ignore[arg-type]  # these are numbers
                 raise UsageError(f"the point breaks the constraint {constraint.text!r}")
         return point if self._order is None else {name: point[name] for name in self.parameters if name in point}

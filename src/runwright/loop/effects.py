@@ -50,9 +50,14 @@ class Effects:
         self._runner = runner
         self._asking, self._stopping = Patience(), Patience()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something must be tried again."""
+        return bool(self.unresolved or self.to_stop)
+
     def again_at(self, now: float) -> float | None:
         """Return when something must be tried again; None: nothing must."""
-        if not (self.unresolved or self.to_stop):
+        if not self.waiting:
             return None
         asked = self._asking.earliest(self.unresolved, now)
         stopped = self._stopping.earliest(self.to_stop - self.unresolved, now)

@@ -121,16 +121,11 @@ class Engine:
         if state.undecided or (self.exhausted and state.stop_reason is None and self._idle):
             self._changed = None if outages else set()
             return  # the next turn has something to decide already
-        now = self.clock.now()
         deadline = decide.next_deadline(state, self.policy, self._timeout, self._turned)
-        for due in (deadline, self._effects.again_at(now), now + pause(outages) if outages else None):
-            if due is not None:
-                until = _earlier(until, due)
-        if not self._simulated:
-            if self.recorder.pending:
-                until = _earlier(until, now + FLUSH_AFTER)
-            if state.live:
-                until = _earlier(until, self._next_full_poll)
+        if deadline is not None:
+            until = _earlier(until, deadline)
+        if outages or not self._simulated or self._effects.waiting:
+            until = self._look_again(until)
         if outages and not self._simulated:
             # What cannot be asked after stays unread: a wait for news would return at once, again and again.
             self.clock.wait(until, self._waker)
@@ -138,6 +133,21 @@ class Engine:
             self._changed = self._runner.wait(until, self._waker)
         if outages or (not self._simulated and self.clock.now() >= self._next_full_poll):
             self._changed = None
+
+    def _look_again(self, until: float | None) -> float | None:
+        """Return when to look again at what tells nothing by itself, or `until` where that is earlier."""
+        now, outages = self.clock.now(), self._observer.outages
+        again = self._effects.again_at(now)
+        if again is not None:
+            until = _earlier(until, again)
+        if outages:
+            until = _earlier(until, now + pause(outages))
+        if not self._simulated:
+            if self.recorder.pending:
+                until = _earlier(until, now + FLUSH_AFTER)
+            if self.state.live:
+                until = _earlier(until, self._next_full_poll)
+        return until
 
     @property
     def news(self) -> set[int] | None:

@@ -18,17 +18,21 @@ if TYPE_CHECKING:
 def observation(trial: BaseTrial) -> Observation:
     """Say to an optimizer how a trial ended."""
     result, status, arm = trial.result, trial.status, trial.arms[0]
-    measured = result is not None and status is COMPLETED and len(trial.arms) == 1
+    sole, metrics, failure = len(trial.arms) == 1, None, None
+    if result is not None:
+        failure = result.failure
+        if sole and status is COMPLETED:
+            metrics = result.arms.get(arm.name)
     return Observation(
         trial.index,
         arm.parameters,
         status,
-        result.arms.get(arm.name, {}) if measured and result is not None else {},
-        None if result is None else result.failure,
+        metrics or {},
+        failure,
         trial.instance,
         trial.budget,
         trial.seed,
-        trial.penalty if len(trial.arms) == 1 else None,
+        trial.penalty if sole else None,
     )
 
 

@@ -47,7 +47,7 @@ class RandomOptimizer:
     def __init__(self, seed: int | None = None) -> None:
         self.seed = None if seed is None else check_seed(seed, "the seed of the random optimizer")
         self._draws: list[tuple[str, Draw]] = []
-        self._heads: list[bytes] = []
+        self._heads: list[blake2b] = []
 
     def setup(self, experiment: Experiment) -> None:
         """Get ready for an experiment.
@@ -58,7 +58,7 @@ class RandomOptimizer:
         seed = (experiment.seed if self.seed is None else self.seed).to_bytes(8, "little")
         self._draws = [(name, _draw(parameter)) for name, parameter in experiment.parameters.items()]
         blocks = -(-len(self._draws) // _PARAMETERS_A_BLOCK)
-        self._heads = [seed + block.to_bytes(4, "little") for block in range(blocks)]
+        self._heads = [blake2b(seed + block.to_bytes(4, "little")) for block in range(blocks)]
         self._experiment = experiment
         self._plain = not experiment.parameter_constraints and not experiment.conditional
         if experiment.parameter_constraints and self._feasible(0) is None:
@@ -90,10 +90,11 @@ class RandomOptimizer:
 
     def _draw(self, index: bytes) -> dict[str, ParameterValue]:
         """Return a value for every parameter."""
-        heads = self._heads
-        words = _WORDS_OF_BLOCK(blake2b(heads[0] + index).digest())
-        for head in heads[1:]:
-            words += _WORDS_OF_BLOCK(blake2b(head + index).digest())
+        words: tuple[int, ...] = ()
+        for head in self._heads:
+            hashed = head.copy()
+            hashed.update(index)
+            words += _WORDS_OF_BLOCK(hashed.digest())
         point: dict[str, ParameterValue] = {}
         at = 0
         for name, draw in self._draws:

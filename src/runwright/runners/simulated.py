@@ -171,7 +171,7 @@ class SimulatedBackendRunner(Runner):
         known = self._known(trial)
         if known is None or known.simulated.phase.live:
             raise ContractError(f"trial {trial.index}: attempt {trial.attempt} has not ended on the simulated machine")
-        return self._result(known)
+        return known.result or self._result(known)
 
     def stop(self, trial: BaseTrial, reason: str | None = None) -> dict[str, Any]:
         """Stop a trial on the machine; what it has run, it has run.
@@ -290,10 +290,8 @@ class SimulatedBackendRunner(Runner):
         return known
 
     def _result(self, known: _Deployed) -> Result:
-        """Return the result of an ended attempt; it is evaluated when it is first asked for."""
-        result = known.result
-        if result is None:
-            result = known.result = self._measure(known.trial, known.simulated)
+        """Find out the result of an ended attempt, when it is first asked for."""
+        result = known.result = self._measure(known.trial, known.simulated)
         return result
 
     def _unread(self, changed: Sequence[int]) -> set[int]:

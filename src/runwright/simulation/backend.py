@@ -134,7 +134,8 @@ class BackendSimulator:
     def available(self) -> int:
         """How many more trials would execute at once: slots that are up, without the trials that run or wait."""
         machine = self._machine
-        return max(0, self.options.max_concurrency - machine.slots.down - machine.running - machine.waiting)
+        free = self.options.max_concurrency - machine.slots.down - machine.running - machine.waiting
+        return free if free > 0 else 0
 
     @property
     def max_concurrency(self) -> int:
@@ -218,7 +219,7 @@ class BackendSimulator:
         elif until is None:
             machine.advance()
         else:
-            machine.advance(max(machine.time, until))
+            machine.advance(until if until > machine.time else machine.time)
         if _log.isEnabledFor(self._level):
             _log.log(self._level, "%s", self)
         return self.take_news()
