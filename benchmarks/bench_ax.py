@@ -5,8 +5,8 @@
 Ax's runner is an inline subclass, as in its tutorials. It evaluates within `run`, one trial after another; AxRunner has
 a pool of four workers. Both loops have the same options, none of which sleeps. Printed are the medians of the rounds:
 seconds of the whole run, the start of the workers included; CPU in our calls a trial, with the reading of the metric,
-and with the falling asleep and waking up of each wait; what opening in the first call and closing cost once; and the
-time from the end of an evaluation, or the beginning of the poll if later, to its return.
+and how much of it is for the system calls that wait, to fall asleep and wake up; what opening in the first call and
+closing cost once; and the time from the end of an evaluation, or the beginning of the poll if later, to its return.
 """
 
 from __future__ import annotations
@@ -65,6 +65,17 @@ class FromMetadata(Metric):
         return Ok(Data([row]))
 
 
+class MeasuredPool(PoolRunner):
+    """Measures what it costs to fall asleep and wake up."""
+
+    asleep = 0.0
+
+    def _wait_for_workers(self, *args):
+        began = time.thread_time()
+        super()._wait_for_workers(*args)
+        self.asleep += time.thread_time() - began
+
+
 class Measured(AxRunner):
     """Measures its own calls."""
 
@@ -121,12 +132,13 @@ class MeasuredMetric(RunnerMetric):
 
 
 def with_ours(trials, directory=None):
-    with Measured(PoolRunner(reference("twenty_milliseconds"), workers=4), directory=directory) as runner:
+    pool = MeasuredPool(reference("twenty_milliseconds"), workers=4)
+    with Measured(pool, directory=directory) as runner:
         exp = experiment(runner, metrics=[MeasuredMetric("y")])
         began = time.perf_counter()
         orchestrator(exp).run_n_trials(trials)
         seconds, late = time.perf_counter() - began, runner.latencies()
-    return seconds, runner.cpu, late, runner.once
+    return seconds, runner.cpu, late, runner.once, pool.asleep
 
 
 def with_axs(trials):
@@ -160,9 +172,13 @@ def show(title, found, trials):
     whole, once = statistics.median(one[0] for one in found), statistics.median(one[3] for one in found) * 1e3
     cpu = statistics.median(one[1].total() for one in found) * 1e3 / trials
     metric = statistics.median(one[1]["fetch_trial_data"] for one in found) * 1e3 / trials
+    asleep = statistics.median(one[4] for one in found) * 1e3 / trials
     late = sorted(late * 1e3 for one in found for late in one[2])
     print(f"AxRunner {title}: whole run {whole:.2f} s")
-    print(f"  our calls: {cpu:.3f} ms CPU a trial (at most 0.3), {metric:.3f} of it for the metric; {once:.1f} ms once")
+    print(
+        f"  our calls: {cpu:.3f} ms CPU a trial (at most 0.3), {metric:.3f} of it for the metric, "
+        f"{asleep:.3f} to sleep and wake up; {once:.1f} ms once"
+    )
     print(
         f"  end to poll: median {statistics.median(late):.2f} ms, 90 % {late[int(0.9 * len(late))]:.2f} ms (at most 5)"
     )

@@ -3,10 +3,10 @@
 Run: ``python benchmarks/bench_smac.py [--trials 50] [--milliseconds 20] [--workers 2] [--without-dask]``
 
 For each: seconds of the whole run with what it takes to start and end, seconds of ``optimize`` alone. For ours in
-addition the CPU milliseconds a trial in the calls that SMAC makes (those of the driver; there is no thread), the
-falling asleep and waking up of a wait among them; what opening and closing cost once; and how long after the end of an
-evaluation the next ``iter_results`` that is called without a pause has it. ConfigSpace computes the values of a
-configuration when they are first read, whoever reads them: here that is before the call.
+addition the CPU milliseconds a trial in the calls that SMAC makes (those of the driver; there is no thread), and how
+many of these are for the system call that waits, to fall asleep and wake up; what opening and closing cost once; and
+how long after the end of an evaluation the next ``iter_results`` that is called without a pause has it. ConfigSpace
+computes the values of a configuration when they are first read, whoever reads them: here that is before the call.
 """
 
 from __future__ import annotations
@@ -29,6 +29,17 @@ from smac.initial_design import SobolInitialDesign
 
 from runwright.bridges.smac import SmacRunner
 from runwright.runners import PoolRunner
+
+
+class MeasuredPool(PoolRunner):
+    """Measures what it costs to fall asleep and wake up."""
+
+    asleep = 0.0
+
+    def _wait_for_workers(self, *args):
+        began = thread_time()
+        super()._wait_for_workers(*args)
+        self.asleep += thread_time() - began
 
 
 class MeasuredRunner(SmacRunner):
@@ -95,9 +106,10 @@ def dask(folder, trials, workers):
 
 def ours(folder, trials, workers, directory):
     setting = scenario(folder, trials)
-    with MeasuredRunner(PoolRunner(evaluate, workers=workers), setting, directory=directory) as runner:
+    pool = MeasuredPool(evaluate, workers=workers)
+    with MeasuredRunner(pool, setting, directory=directory) as runner:
         seconds, costs, _ = optimize(setting, runner, trials)
-    return seconds, costs, runner.cpu * 1e3 / trials, runner.once * 1e3
+    return seconds, costs, runner.cpu * 1e3 / trials, runner.once * 1e3, pool.asleep * 1e3 / trials
 
 
 def back_to_back(folder, workers, trials):
@@ -159,8 +171,9 @@ def main():
         whole, alone = median(whole for whole, _ in found), median(result[0] for _, result in found)
         line = f"{title:26} whole run {whole:6.2f} s, optimize {alone:6.2f} s"
         if len(found[0][1]) > 2:
-            cpu, once = (median(result[at] for _, result in found) for at in (2, 3))
-            line += f", {cpu:.3f} ms CPU a trial in its calls (at most 0.3); {once:.1f} ms once"
+            cpu, once, asleep = (median(result[at] for _, result in found) for at in (2, 3, 4))
+            line += f", {cpu:.3f} ms CPU a trial in its calls (at most 0.3), {asleep:.3f} of it to sleep and wake up"
+            line += f"; {once:.1f} ms once"
         print(line)
     print(f"the same calls back to back, trials of 0 ms: {warm:.3f} ms CPU a trial; a core that idled begins cold")
     print(
