@@ -257,6 +257,28 @@ def test_a_submission_waits_on_where_what_ends_the_wait_frees_no_slot(tmp_path):
         assert value.status is StatusType.SUCCESS
 
 
+def test_a_submission_that_was_cut_short_while_it_waited_is_answered_not_evaluated_twice(simulation, monkeypatch):
+    bridge = simulation.bridge
+    for number in range(2):
+        simulation.submit(number)
+    with monkeypatch.context() as patched:
+        patched.setattr(bridge.runner, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            simulation.submit(2)
+    assert bridge.state.trials[2].attempt == 0, "it is on record, and waits"
+    simulation.submit(2)
+    told = []
+    while bridge.is_running():
+        bridge.wait()
+        told += [info.config for info, _ in bridge.iter_results()]
+    assert told == simulation.configs[:3]
+    assert [trial.attempt for trial in bridge.state.trials] == [1, 1, 1]
+
+
+def interrupted(until, waker):
+    raise KeyboardInterrupt
+
+
 def test_what_is_there_is_collected_before_more_is_looked_for(simulation):
     bridge = simulation.bridge
     for number in range(3):
