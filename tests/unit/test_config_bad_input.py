@@ -82,6 +82,30 @@ CASES = {
     # keys
     "unknown key": (("on_failure:", "on_failures:"), "on_failures", 10, "no such key here; did you mean 'on_failure'?"),
     "unknown key deep": (("bounds: [-5", "bound: [-5"), "parameters.x1.bound", 4, "did you mean 'bounds'?"),
+    "key of another part": (
+        ("on_failure: retry 1", "trials: 9"),
+        "trials",
+        10,
+        "here; did you mean 'stop.trials'? known",
+    ),
+    "one much like it": (
+        ("on_failure: retry 1", "parallell: 9"),
+        "parallell",
+        10,
+        "did you mean 'runner.parallel'? known",
+    ),
+    "key of the whole in a part": (
+        ("memory: 2", "objectives: 2"),
+        "limits.objectives",
+        9,
+        "did you mean 'objectives'?",
+    ),
+    "of two alike the first": (
+        ("on_failure: retry 1", "timeout: 1 h"),
+        "timeout",
+        10,
+        "did you mean 'limits.timeout'?",
+    ),
     "unknown limit": (("memory: 2", "memroy: 2"), "limits.memroy", 9, "did you mean 'memory'? known are grace,"),
     "unknown result key": (
         command("{command: [./sim.sh], result: {form: stdout, pattern: 'y'}}"),

@@ -56,9 +56,32 @@ def first_error(source: Source, found: ValidationError) -> ExperimentFileError:
 def nearest(wrong: str, known: Iterable[str]) -> str:
     """Return the list of what is known, and the nearest to what was written."""
     names = sorted(known)
-    close = get_close_matches(wrong[:100].lower(), names, n=1)
+    close = _closest(wrong, names)
     listed = f"known are {', '.join(names)}" if names else "there are none"
-    return f"did you mean {close[0]!r}? {listed}" if close else listed
+    return listed if close is None else f"did you mean {close!r}? {listed}"
+
+
+def _closest(wrong: str, names: Iterable[str]) -> str | None:
+    return next(iter(get_close_matches(wrong[:100].lower(), names, n=1)), None)
+
+
+def _nearest_key(location: Location) -> str:
+    """Return the keys that are known at a place, and what may be meant: a key from elsewhere, or one much like it."""
+    wrong, here, places = str(location[-1]), _keys_at(location[:-1]), _places(FilePart)
+    there = _closest(wrong, places)
+    if there is None or there in here or (there != wrong and _closest(wrong, here)):
+        return nearest(wrong, here)
+    return f"did you mean {places[there]!r}? {nearest('', here)}"
+
+
+def _places(model: type[BaseModel], above: str = "") -> dict[str, str]:
+    """Return the keys of a part of the file and of its parts, each with its path; of two alike the outer, the first."""
+    places = {key: above + key for key, _ in _fields(model)}
+    for key, field in _fields(model):
+        part = _model(field.annotation)
+        if part is not None:
+            places = _places(part, f"{above}{key}.") | places
+    return places
 
 
 def shown(value: object) -> str:
@@ -80,7 +103,7 @@ def _sentence(detail: ErrorDetails) -> str:
         example = _EXAMPLES.get(detail["loc"], "type: float" if detail["loc"][-1] == "type" else "")
         return f"it is missing; give it, for example: {example}"
     if kind == "extra_forbidden":
-        return f"there is no such key here; {nearest(str(detail['loc'][-1]), _keys_at(detail['loc'][:-1]))}"
+        return f"there is no such key here; {_nearest_key(detail['loc'])}"
     if kind == "literal_error":
         return f"it must be {context['expected']}, not {shown(value)}"
     if kind in _COMPARED:
