@@ -359,7 +359,7 @@ class State:
         self.untold[trial.index] = None
 
     def check(self) -> None:
-        """Look through all trials and compare with the index sets; for tests and for ``runwright check``.
+        """Look through all trials and compare with the index sets; for tests.
 
         Raises:
             AssertionError: An index set is wrong.
