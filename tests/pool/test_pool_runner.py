@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import runwright as rw
-from runwright.clock import SystemClock
+from runwright.clock import SystemClock, Waker
 from runwright.errors import ContractError, SubmitError, UsageError
 from runwright.process.record import LOCK
 from runwright.runner import Following, Lost
@@ -476,3 +476,25 @@ def test_saved_and_built_again():
     assert runner.poll_available_capacity() == 3
     assert PoolRunner("m:f").poll_available_capacity() == len(os.sched_getaffinity(0))
     assert runner.traits.enforces == {"timeout", "memory", "output"}
+
+
+def test_a_wait_is_ended_by_the_waker_that_it_was_given_also_where_that_has_the_number_of_an_earlier_one(drive):
+    d = drive("where")
+    clock = d.context.clock
+    for _ in range(3):
+        waker, until = Waker(), clock.now() + 60
+        waker.wake()
+        d.runner.wait(until, waker)
+        assert clock.now() < until
+        waker.close()
+
+
+def test_a_waker_that_is_unread_does_not_keep_a_close_busy(drive, monkeypatch, tmp_path):
+    d = drive("gate")
+    d.run(0, 0.5, instance=str(tmp_path / "never"))
+    d.waker.wake()
+    d.runner.wait(None, d.waker)
+    pool, looks = d.runner._pool, []
+    monkeypatch.setattr(pool, "collect", lambda collect=pool.collect: looks.append(1) or collect())
+    d.runner.close()
+    assert len(looks) < 10

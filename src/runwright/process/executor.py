@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import threading
 from collections import deque
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
@@ -58,9 +59,12 @@ class ExecutorPool:
         """How many more trials it takes now."""
         return self._size - len(self._futures)
 
-    def fileno(self) -> int:
-        """Return a descriptor that is readable when `collect` has something to do."""
-        return self._waker.fileno()
+    def wait(self, seconds: float | None, waker: Waker) -> None:
+        """Wait until `collect` has something to do, for so many seconds (None: for ever), or until woken."""
+        poll = select.poll()
+        for fd in (self._waker.fileno(), waker.fileno()):
+            poll.register(fd, select.POLLIN)
+        poll.poll(None if seconds is None else seconds * 1000)
 
     def earlier_still_ending(self) -> bool:
         """Say no: nobody knows where an executor's workers live; they are taken to have ended with their driver."""

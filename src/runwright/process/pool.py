@@ -14,6 +14,7 @@ from __future__ import annotations
 import select
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from runwright.result import Result
 from runwright.status import FailureKind
 
 if TYPE_CHECKING:
+    from runwright.clock import Waker
     from runwright.evaluation import FunctionReference
     from runwright.result import Json
     from runwright.runner import RunContext
@@ -49,10 +51,6 @@ class _Slot:
         self.job: Job | None = None
         self.ending = False
         self.killed = 0  # workers in a row that somebody killed before they had loaded the function
-
-    @property
-    def free(self) -> bool:
-        return self.job is None and not self.ending
 
 
 class WorkerPool:
@@ -86,6 +84,9 @@ class WorkerPool:
         self._poll = select.epoll()
         self._slots = [_Slot(number) for number in range(size)]
         self._by_fd: dict[int, _Slot] = {}
+        self._ready: list[tuple[int, int]] = []  # what a `wait` saw, for the `collect` that follows
+        self._waker: Waker | None = None
+        self._waker_fd = -1
         self._trouble: str | None = None
         self._closed = False
 
@@ -117,11 +118,21 @@ class WorkerPool:
     @property
     def free(self) -> int:
         """How many more trials it takes now."""
-        return sum(slot.free for slot in self._slots)
+        return sum([slot.job is None and not slot.ending for slot in self._slots])
 
-    def fileno(self) -> int:
-        """Return a descriptor that is readable when `collect` has something to do."""
-        return self._poll.fileno()
+    def wait(self, seconds: float | None, waker: Waker) -> None:
+        """Wait until `collect` has something to do, for so many seconds (None: for ever), or until woken."""
+        if waker is not self._waker:
+            self._forget_waker()
+            self._waker, self._waker_fd = waker, waker.fileno()
+            self._poll.register(self._waker_fd, select.EPOLLIN)
+        self._ready = self._poll.poll(seconds)
+
+    def _forget_waker(self) -> None:
+        if self._waker is not None and self._waker_fd not in self._by_fd:  # else its number is a worker's now
+            with suppress(OSError):  # closed: it has left by itself
+                self._poll.unregister(self._waker_fd)
+        self._waker, self._waker_fd = None, -1
 
     def earlier_still_ending(self) -> bool:
         """Whether a worker of an earlier driver still lives, and with it perhaps an evaluation."""
@@ -134,7 +145,7 @@ class WorkerPool:
         Raises:
             SubmitError: All workers are busy, or the worker of the slot cannot be started.
         """
-        free = [slot for slot in self._slots if slot.free]
+        free = [slot for slot in self._slots if slot.job is None and not slot.ending]
         if not free:
             raise SubmitError(f"all {len(self._slots)} workers are busy; ask poll_available_capacity first")
         slot = next((slot for slot in free if slot.worker is not None), free[0])
@@ -158,7 +169,10 @@ class WorkerPool:
     def collect(self) -> list[Outcome]:
         """Take in what the workers said, without waiting; return the attempts that ended."""
         outcomes: list[Outcome] = []
-        for fd, event in self._poll.poll(0):
+        ready, self._ready = self._ready or self._poll.poll(0), []
+        for fd, event in ready:
+            if fd == self._waker_fd:
+                continue
             slot = self._by_fd[fd]
             worker = slot.worker
             assert worker is not None, "a slot without a worker is not polled"
@@ -182,6 +196,8 @@ class WorkerPool:
         if self._closed:
             return
         self._closed = True
+        self._forget_waker()
+        self._ready = []
         for slot in self._slots:
             worker = slot.worker
             if worker is not None and (slot.job is not None or not worker.ready):

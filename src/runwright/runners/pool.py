@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 from collections import OrderedDict
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -97,8 +96,6 @@ class PoolRunner(Runner):
         self._pool: WorkerPool | ExecutorPool | None = None
         self._attempts: OrderedDict[int, _Attempt] = OrderedDict()
         self._news: set[int] = set()
-        self._poller = select.poll()
-        self._watched = (-1, -1)
         self.gather = 0.0
         """Seconds that `wait` gives, once it has news, to the other trials: for a loop to which each poll is dear."""
 
@@ -226,14 +223,9 @@ class PoolRunner(Runner):
         left = None if until is None else until - clock.now()
         if left is not None and left <= 0:
             return  # to collect is to look
-        watched = (waker.fileno(), self._opened.fileno())
-        if watched != self._watched:
-            self._poller = select.poll()
-            for fd in watched:
-                self._poller.register(fd, select.POLLIN)
-            self._watched = watched
-        ready = self._poller.poll(None if left is None else left * 1000)
-        if self.gather and ready and sum(known.outcome is None for known in self._attempts.values()) > 1:
+        self._opened.wait(left, waker)
+        if self.gather and sum(known.outcome is None for known in self._attempts.values()) > 1:
+            self._collect()
             soon = clock.now() + self.gather
             clock.wait(soon if until is None else min(soon, until), waker)
 
