@@ -155,7 +155,8 @@ def ask_with_another_seed() -> AbstractContextManager[None]:
     def other(self: RandomOptimizer, experiment: Any) -> None:
         setup(self, experiment)
         if restarted and restarted[-1]:
-            self._heads = [b"other" + head for head in self._heads]
+            for head in self._heads:
+                head.update(b"other")
 
     @contextmanager
     def planted() -> Iterator[None]:
