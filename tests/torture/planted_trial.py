@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -29,11 +28,6 @@ QUICK = 8
 """So many faults in the sources are tried in the short form."""
 _AT_ONCE = 2
 _FAILED = 1  # what pytest says when a test fails; other words are trouble
-_PATIENCE = 300.0
-_RUN = (
-    "import sys, runwright; assert runwright.__file__.startswith(sys.argv[1]), runwright.__file__; "
-    "import pytest; sys.exit(pytest.main(['-q', '-x', '-p', 'no:cacheprovider', '-p', 'no:xdist', *sys.argv[2:]]))"
-)
 
 
 class StaleFaultError(Exception):
@@ -62,12 +56,10 @@ def tests_with(fault: Fault | None, tests: Iterable[str]) -> tuple[int, str]:
         if fault is not None:
             (copy / "runwright" / fault.file).write_text(source_with(fault), "utf-8")
         done = subprocess.run(
-            [sys.executable, "-c", _RUN, str(copy), *tests],
+            [sys.executable, "-m", "tests.torture.planted_alone", str(copy), *tests],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
-            timeout=_PATIENCE,
             check=False,
         )
     return done.returncode, done.stdout + done.stderr
