@@ -69,6 +69,8 @@ class Bench:
     def __init__(self, group: Group, modules: list[str], folder: Path) -> None:
         self._group = group
         self._modules = modules
+        first = group.any_of.rpartition(".")[0]
+        self._beside = [] if first in modules else [first]  # mutmut begins with something there
         self._folder = folder
         self._env = {
             **os.environ,
@@ -86,6 +88,8 @@ class Bench:
         self._copy()
         if not again:
             self._mutmut("run", f"{self._group.any_of}* --max-children={_CHILDREN}")
+            for module in self._beside:
+                self._sample(module, 1, seed, again=False)
         for module in self._modules:
             self._sample(module, most, seed, again=again)
         self._mutmut("run", f"--max-children={_CHILDREN}")
@@ -98,7 +102,7 @@ class Bench:
         tests = [test for test in self._group.tests if (ROOT / test.partition("::")[0]).exists()]
         settings = {
             "source_paths": ["src"],
-            "only_mutate": [str(_source(module)) for module in self._modules],
+            "only_mutate": [str(_source(module)) for module in (*self._modules, *self._beside)],
             "pytest_add_cli_args_test_selection": tests,
             "pytest_add_cli_args": [*_PYTEST, *(f"--deselect={test}" for test in self._group.but)],
             "timeout_multiplier": 5.0,
