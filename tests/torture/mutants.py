@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.torture.mutants_groups import GROUPS, Group
+from tests.torture.planted_alone import end_descendants
 
 ROOT = Path(__file__).parents[2]
 MOST = 150
@@ -136,10 +137,12 @@ class Bench:
                 process = subprocess.Popen(
                     [sys.executable, "-c", code, *arguments], cwd=self._folder, env=self._env, stdout=out, stderr=out
                 )
-                while process.poll() is None:
-                    _end_orphans(process.pid, _ORPHAN_AGE)
-                    time.sleep(1.0)
-                _end_orphans(process.pid, 0.0)
+                try:
+                    while process.poll() is None:
+                        _end_orphans(process.pid, _ORPHAN_AGE)
+                        time.sleep(1.0)
+                finally:
+                    end_descendants()  # also where somebody presses Ctrl-C
             said = log.read_text(errors="replace")
             if process.returncode == 0:
                 return said
