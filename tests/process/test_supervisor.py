@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import select
@@ -619,6 +621,28 @@ def test_a_launcher_says_that_a_supervisor_was_killed(bench, kill):
     kill(answer["pid"])
     assert select.select([bench.launcher._answers], [], [], 30)[0], "nobody said anything"
     assert [(told["event"], told["id"]) for told in bench.launcher._read()] == [("gone", answer["id"])]
+
+
+def test_a_launcher_whose_driver_reads_late_says_everything_and_then_sleeps(bench, kill, happens):
+    supervisors = [bench.launch(bench.request("sleep 600")) for _ in range(2)]
+    launcher = bench.launcher
+    fcntl.fcntl(launcher._answers, fcntl.F_SETPIPE_SZ, 4096)
+    name = Path(f"/proc/self/fd/{launcher._answers}").readlink()
+    end = next(fd for fd in Path(f"/proc/{launcher.pid}/fd").iterdir() if fd.readlink() == name)
+    pipe = os.open(end, os.O_WRONLY | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b'{"event": "gone", "id": "another", "serial": -1}\n')
+    os.close(pipe)
+    for answer in supervisors:
+        kill(answer["pid"])
+        happens(lambda pid=answer["pid"]: not Path(f"/proc/{pid}").exists(), "the supervisor's end")
+    told = []
+    ids = [answer["id"] for answer in supervisors]
+    happens(lambda: told.extend(launcher._read()) or set(ids) <= {one["id"] for one in told}, "the word of both")
+    assert [(one["event"], one["id"]) for one in told if one["id"] in ids] == [("gone", each) for each in ids]
+    happens(lambda: Path(f"/proc/{launcher.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S", "its sleep")
+    assert bench.run("exit 3")["code"] == 3
 
 
 def test_a_supervisor_that_is_suspended_is_woken_by_the_launcher(bench):
