@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
+from math import isfinite
 from resource import RUSAGE_CHILDREN, getrusage
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -126,7 +127,9 @@ class Evaluation:
         except UsageError as error:
             return Result.failed(FailureKind.CRASHED, str(error))
         try:
-            returned = plan.call(self.function, trial, arm.parameters)
+            returned = (
+                self.function(**arm.parameters) if plan.by_name else plan.call(self.function, trial, arm.parameters)
+            )
         except Exception as error:
             if len(trial.arms) == 1:
                 raise
@@ -144,6 +147,9 @@ def result_of(returned: Any, arm: str, objectives: Mapping[str, str]) -> Result:
         arm: Name of the arm.
         objectives: The objectives of the experiment.
     """
+    if type(returned) is float and isfinite(returned) and len(objectives) == 1:  # by far the most common
+        (name,) = objectives
+        return Result({arm: {name: (returned, None)}})
     try:
         if isinstance(returned, Result):
             return _own_result(returned, arm, objectives)
@@ -187,9 +193,10 @@ class _Plan:
         positional: Parameters that are given by position.
         named: Parameters that are given by name beside the mapping.
         extras: Which of seed, instance and budget it takes, and whether each is required.
+        by_name: Whether it takes the parameters as keywords, and nothing else.
     """
 
-    __slots__ = ("extras", "mapping", "named", "positional")
+    __slots__ = ("by_name", "extras", "mapping", "named", "positional")
 
     def __init__(
         self,
@@ -203,6 +210,7 @@ class _Plan:
         self.positional = positional
         self.named = named
         self.extras = extras or {}
+        self.by_name = not (mapping or positional or extras)
 
     @classmethod
     def of(cls, function: Callable[..., Any], known: Collection[str], *, named: bool = False) -> _Plan:
@@ -236,8 +244,6 @@ class _Plan:
         return cls(mapping=False, positional=positional, extras=extras)
 
     def call(self, function: Callable[..., Any], trial: BaseTrial, parameters: dict[str, Any]) -> Any:
-        if not (self.extras or self.mapping or self.positional):
-            return function(**parameters)
         extras = self._extras(trial)
         if self.mapping:
             named = {name: parameters[name] for name in self.named}

@@ -237,10 +237,9 @@ class Experiment:
             names: Names of the arms; ``<index>_<position>`` where not given.
         """
         if len(points) == 1 and not names:
-            arms: tuple[Arm, ...] = (Arm(points[0], f"{index}_0"),)
-        else:
-            labels = names or [f"{index}_{position}" for position in range(len(points))]
-            arms = tuple([Arm(point, label) for point, label in zip(points, labels, strict=True)])
+            return Trial(index, self, (Arm(points[0], f"{index}_0"),), source, instance, budget, seed)
+        labels = names or [f"{index}_{position}" for position in range(len(points))]
+        arms = [Arm(point, label) for point, label in zip(points, labels, strict=True)]
         kind = Trial if len(arms) == 1 else BatchTrial
         return kind(index, self, arms, source, instance, budget, seed)
 

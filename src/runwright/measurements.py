@@ -45,8 +45,6 @@ def read_returned(value: Any, objectives: Collection[str]) -> tuple[Metrics, Jso
     Raises:
         InvalidResultError: A sentence that names the metric. A missing or non-finite objective is not looked for here.
     """
-    if type(value) is float:  # by far the most common
-        return {_sole(objectives): (value, None)}, {}
     if isinstance(value, Mapping):
         return _read_mapping(value, objectives)
     if hasattr(value, "metric_names") and hasattr(value, "means"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import insort
 from typing import TYPE_CHECKING, Any
 
+from runwright import events as ev
 from runwright.errors import ContractError
 from runwright.experiment import Experiment
 from runwright.status import (
@@ -31,7 +32,6 @@ from runwright.trial import Attempt, BaseTrial
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from runwright import events as ev
     from runwright.result import Json
     from runwright.status import StopReason
 
@@ -64,6 +64,7 @@ class State:
         reruns: Trials that a user had tried again, with the number of the last attempt before that: what failed until
             then counts no more.
         aborting: FAILED trials for which policy ended the experiment.
+        fold: Type of event to the method that takes it in; for `apply`, and for the recorder, which does the same.
     """
 
     def __init__(self) -> None:
@@ -90,26 +91,26 @@ class State:
         self.reruns: dict[int, int] = {}
         self.aborting: dict[int, None] = {}
         self.notes: list[str] = []
-        self._fold: dict[str, Callable[[Any], None]] = {
-            "ExperimentStarted": self._experiment_started,
-            "DriverStarted": self._driver_started,
-            "TrialAsked": self._trial_asked,
-            "DeployStarted": self._deploy_started,
-            "Deployed": self._deployed,
-            "Polled": self._polled,
-            "Finished": self._finished,
-            "StopRequested": self._stop_requested,
-            "Stopped": self._stopped,
-            "Interrupted": self._interrupted,
-            "RetryPlanned": self._retry_planned,
-            "GaveUp": self._gave_up,
-            "Told": self._told,
-            "Rerun": self._rerun,
-            "Detached": self._detached,
-            "RequestTaken": self._request_taken,
-            "OptimizerRebuilt": self._optimizer_rebuilt,
-            "Noted": self._noted,
-            "ExperimentEnded": self._experiment_ended,
+        self.fold: dict[type[ev.Event], Callable[[Any], None]] = {
+            ev.ExperimentStarted: self._experiment_started,
+            ev.DriverStarted: self._driver_started,
+            ev.TrialAsked: self._trial_asked,
+            ev.DeployStarted: self._deploy_started,
+            ev.Deployed: self._deployed,
+            ev.Polled: self._polled,
+            ev.Finished: self._finished,
+            ev.StopRequested: self._stop_requested,
+            ev.Stopped: self._stopped,
+            ev.Interrupted: self._interrupted,
+            ev.RetryPlanned: self._retry_planned,
+            ev.GaveUp: self._gave_up,
+            ev.Told: self._told,
+            ev.Rerun: self._rerun,
+            ev.Detached: self._detached,
+            ev.RequestTaken: self._request_taken,
+            ev.OptimizerRebuilt: self._optimizer_rebuilt,
+            ev.Noted: self._noted,
+            ev.ExperimentEnded: self._experiment_ended,
         }
 
     @classmethod
@@ -129,7 +130,7 @@ class State:
             IllegalTransitionError: The event moves a trial where it cannot go.
             ContractError: The event is about a trial or an attempt that does not exist, or that it cannot be about now.
         """
-        self._fold[event.kind](event)
+        self.fold[type(event)](event)
         self.last_time = event.time
 
     @property
@@ -180,17 +181,18 @@ class State:
         self.asked_of_optimizer += event.source == "optimizer"
 
     def _deploy_started(self, event: ev.DeployStarted) -> None:
-        trial = self._trial(event.trial)
-        if event.attempt != trial.attempt + 1:
-            raise ContractError(f"trial {event.trial}: attempt {event.attempt} follows attempt {trial.attempt}")
-        if event.trial not in self.ready:
+        index, attempt = event.trial, event.attempt
+        trial = self.trials[index] if index in self.ready else self._trial(index)
+        if attempt != trial.attempt + 1:
+            raise ContractError(f"trial {index}: attempt {attempt} follows attempt {trial.attempt}")
+        if index not in self.ready:
             self._not_deployed(trial)
         self._move(trial, STAGED)
-        trial.attempt = event.attempt
+        trial.attempt = attempt
         trial.run_metadata = {}
         trial.stop_requested = None
-        self._leave_queue(event.trial)
-        self.staged.add(event.trial)
+        self._leave_queue(index)
+        self.staged.add(index)
 
     def _deployed(self, event: ev.Deployed) -> None:
         trial = self._live(event.trial, event.attempt)
@@ -276,7 +278,9 @@ class State:
     def _rerun(self, event: ev.Rerun) -> None:
         trial = self._trial(event.trial)
         self._not_deployed(trial)
+        ended = trial.status.is_terminal
         self._move(trial, CANDIDATE)
+        self.ended -= ended
         trial.result = trial.penalty = trial.stop_requested = None
         self.reruns[event.trial] = trial.attempt
         self.aborting.pop(event.trial, None)
@@ -327,13 +331,8 @@ class State:
 
     def _move(self, trial: BaseTrial, to: TrialStatus) -> None:
         counts = self.counts
-        was = advance(trial, to, trial)
-        counts[was] -= 1
+        counts[advance(trial, to, trial)] -= 1
         counts[to] += 1
-        if to in TERMINAL:
-            self.ended += 1
-        elif was in TERMINAL:
-            self.ended -= 1
 
     def _run(self, trial: BaseTrial, time: float) -> None:
         self._move(trial, RUNNING)
@@ -356,6 +355,7 @@ class State:
 
     def _end(self, trial: BaseTrial, status: TrialStatus) -> None:
         self._move(trial, status)
+        self.ended += 1
         self.untold[trial.index] = None
 
     def check(self) -> None:

@@ -404,7 +404,7 @@ def test_stopped_trials_leave_no_litter():
         simulator.stop_trial(index)
     inner = simulator._machine
     assert len(inner.queue._entries) < 3000
-    assert len(inner._agenda) < 200
+    assert len(inner.agenda) < 200
     assert simulator.num_queued == 990
 
 
@@ -414,7 +414,7 @@ def test_stopped_trials_that_ran_leave_no_litter_either():
         simulator.run_trial(index, 1e9)
     for index in range(1990):
         simulator.stop_trial(index)
-    assert len(simulator._machine._agenda) < 200
+    assert len(simulator._machine.agenda) < 200
     assert simulator.num_running == 10
     assert finish(simulator).num_completed == 10
 

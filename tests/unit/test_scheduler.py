@@ -20,6 +20,7 @@ from runwright.errors import (
     SubmitError,
     UsageError,
 )
+from runwright.events import EVENTS
 from runwright.experiment import Choice, Experiment, Float
 from runwright.journal import MemoryJournal
 from runwright.loop.policy import Policy
@@ -436,13 +437,15 @@ def test_nothing_follows_a_commit_that_was_cut_short(number, error, kept, inline
 def test_nothing_follows_an_event_that_was_cut_short(kind):
     journal = MemoryJournal(encoded=True)
     driver = scheduler(FakeRunner(World(seconds=0.0), inline=True), 2, journal=journal, parallel=1)
-    fold = driver.state._fold
+    fold = driver.state.fold
 
-    def torn(event, whole=fold[kind]):
+    whole = fold[EVENTS[kind]]
+
+    def torn(event):
         whole(event)
         raise KeyboardInterrupt
 
-    fold[kind] = torn
+    fold[EVENTS[kind]] = torn
     with pytest.raises(KeyboardInterrupt):
         driver.run()
     State.of(journal.read()).check()

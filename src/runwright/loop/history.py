@@ -17,18 +17,16 @@ if TYPE_CHECKING:
 
 def observation(trial: BaseTrial) -> Observation:
     """Say to an optimizer how a trial ended."""
-    result, status, arm = trial.result, trial.status, trial.arms[0]
-    sole, metrics, failure = len(trial.arms) == 1, None, None
-    if result is not None:
-        failure = result.failure
-        if sole and status is COMPLETED:
-            metrics = result.arms.get(arm.name)
+    result, status, arms = trial.result, trial.status, trial.arms
+    sole, metrics = len(arms) == 1, None
+    if result is not None and sole and status is COMPLETED:
+        metrics = result.arms.get(arms[0].name)
     return Observation(
         trial.index,
-        arm.parameters,
+        arms[0].parameters,
         status,
         metrics or {},
-        failure,
+        None if result is None else result.failure,
         trial.instance,
         trial.budget,
         trial.seed,

@@ -32,7 +32,7 @@ class Recorder:
         self.state = state
         self.clock = clock
         self.commits = 0
-        self._apply = state.apply
+        self._fold = state.fold
         self._journal = journal
         self.on_commit: Callable[[Sequence[ev.Event]], object] | None = None
         self._pending: list[ev.Event] = []
@@ -53,7 +53,8 @@ class Recorder:
         if self._torn:
             self._refuse()
         self._torn = True
-        self._apply(event)
+        self._fold[type(event)](event)  # as `State.apply` does: a call less, five times a trial
+        self.state.last_time = event.time
         self._pending.append(event)
         self._torn = False
 

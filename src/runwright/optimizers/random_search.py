@@ -95,12 +95,8 @@ class RandomOptimizer:
             hashed = head.copy()
             hashed.update(index)
             words += _WORDS_OF_BLOCK(hashed.digest())
-        point: dict[str, ParameterValue] = {}
-        at = 0
-        for name, draw in self._draws:
-            point[name] = draw(words[at], words[at + 1])
-            at += 2
-        return point
+        word = iter(words).__next__
+        return {name: draw(word(), word()) for name, draw in self._draws}
 
     def attach(self, trial: int, suggestion: Suggestion) -> None:
         """Nothing to learn."""

@@ -251,7 +251,7 @@ class BackendSimulator:
         if not (type(runtime) is float and 0 <= runtime < math.inf):  # a quick look: a trial takes 3 us in all
             runtime = seconds(runtime, f"the runtime of trial {number}")
         machine = self._machine
-        if self._read is not None or machine.is_due():
+        if self._read is not None or machine.agenda.may_be_due(machine.time):
             machine.advance(self.time)
         known = machine.trials.get(number)
         if known is not None:
@@ -324,8 +324,9 @@ class BackendSimulator:
 
     def _catch_up(self) -> None:
         """Let happen what is due by now: with a clock of its own, what takes no time."""
-        if self._read is not None or self._machine.is_due():
-            self._machine.advance(self.time)
+        machine = self._machine
+        if self._read is not None or machine.agenda.may_be_due(machine.time):
+            machine.advance(self.time)
 
     def _known(self, trial_index: int) -> SimTrial:
         trial = self._machine.trials.get(trial_index)

@@ -44,6 +44,7 @@ class Machine:
     Attributes:
         time: Time of its last move.
         trials: The last submission of each index.
+        agenda: What is due when.
         queue: Who waits for a slot.
         slots: The slots.
         waiting: How many trials do not execute yet, or not any more.
@@ -58,6 +59,7 @@ class Machine:
     def __init__(self, options: BackendSimulatorOptions, time: float) -> None:
         self.time = time
         self.trials: dict[int, SimTrial] = {}
+        self.agenda = Agenda()
         self.queue = Queue()
         self.slots = Slots(options.max_concurrency, options.speeds)
         self.waiting = self.running = self.completed = self.failed = self.stopped = self.submitted = 0
@@ -67,19 +69,14 @@ class Machine:
         self._chances = Chances(options)
         self._delayed = bool(options.start_delay)
         self._plain = self._chances.none
-        self._agenda = Agenda()
 
     def next_event(self) -> float | None:
         """Return the time of the next event, or None."""
-        due = self._agenda.next_time()
+        due = self.agenda.next_time()
         if not self.slots.down:
             return due
         back = self.slots.next_back()
         return back if due is None or (back is not None and back < due) else due
-
-    def is_due(self) -> bool:
-        """Whether something is due by now."""
-        return self._agenda.may_be_due(self.time)
 
     def advance(self, target: float | None = None) -> None:
         """Let happen what is due until a time, and be there.
@@ -87,7 +84,7 @@ class Machine:
         Args:
             target: The time; None: that of the next event, with all that is due at it. Without one, stay.
         """
-        slots, agenda, began = self.slots, self._agenda, self.time
+        slots, agenda, began = self.slots, self.agenda, self.time
         limit = math.inf if target is None else target
         while True:
             back = slots.next_back() if slots.down else None
@@ -137,11 +134,11 @@ class Machine:
         if delay > 0:
             end = self.time + delay
             if trial.due is None or end < trial.due:  # else it ends by itself before
-                self._agenda.cancel(trial)
-                self._agenda.plan(trial, end)
+                self.agenda.cancel(trial)
+                self.agenda.plan(trial, end)
                 trial.phase = STOPPING
             return
-        self._agenda.cancel(trial)
+        self.agenda.cancel(trial)
         self._leave(trial, STOPPED)
         if phase is QUEUED:
             self.queue.left()
@@ -195,7 +192,7 @@ class Machine:
         if phase is QUEUED:
             self.queue.append(trial)
         elif phase.live and trial.due is not None:
-            self._agenda.plan(trial, trial.due)
+            self.agenda.plan(trial, trial.due)
 
     # What happens, a method an event.
 
@@ -234,7 +231,7 @@ class Machine:
             delay = self._chances.start_delay(trial)
             if delay > 0:
                 trial.phase = STARTING
-                self._agenda.plan(trial, self.time + delay)
+                self.agenda.plan(trial, self.time + delay)
                 return
         self._begin(trial)
 
@@ -245,12 +242,12 @@ class Machine:
         trial.phase = RUNNING
         trial.sim_start_time = now = self.time
         if self._plain:
-            self._agenda.plan(trial, now + trial.sim_runtime)
+            self.agenda.plan(trial, now + trial.sim_runtime)
             return
         assert trial.slot is not None, "only who has a slot begins"
         trial.fate = fate = self._chances.fate(trial, trial.slot, self.slots.speed(trial.slot))
         if fate.seconds is not None:
-            self._agenda.plan(trial, now + fate.seconds)
+            self.agenda.plan(trial, now + fate.seconds)
 
     def _end(self, trial: SimTrial, now: float) -> None:
         """Let the fate of a running trial come true."""
@@ -276,7 +273,7 @@ class Machine:
         trial.left *= 1.0 - fate.kept
         trial.fate = None
         trial.phase = AWAY
-        self._agenda.plan(trial, self.time + fate.away)
+        self.agenda.plan(trial, self.time + fate.away)
 
     def _leave(self, trial: SimTrial, phase: Phase, down: float = 0.0) -> None:
         """Let a live trial end."""
