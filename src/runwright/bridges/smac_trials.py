@@ -157,6 +157,8 @@ class Trials:
             point = {**_plain(more), **own.parameters} if more else own.parameters
             index = self._submissions.add([point], instance=own.instance, budget=own.budget, seed=own.seed)
             self._known[own.key] = index
+            self._claims[index] = [_Claim(info, into)]
+            return index
         others = [claim for claim in self._claims.get(index, ()) if claim.into is not into]
         self._claims[index] = [*others, _Claim(info, into)]
         if self.state.trials[index].status.is_terminal and index not in self.state.untold:

@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     from runwright.clock import Clock
     from runwright.experiment import Experiment
     from runwright.journal import Journal
-    from runwright.loop.engine import Engine
     from runwright.loop.policy import Policy
     from runwright.loop.session import Sync
     from runwright.runner import Runner
-    from runwright.state import State
     from runwright.trial import BaseTrial
 
 SUBMITTED = "submitted"
@@ -61,6 +59,8 @@ class Submissions:
 
     Attributes:
         session: The run directory, opened.
+        state: The experiment as its events tell it; for reading.
+        engine: What turns.
 
     Raises:
         UsageError: The parts do not fit together; nothing was started.
@@ -91,6 +91,7 @@ class Submissions:
         self.session = Session(
             experiment, self._collector, runner, policy, directory=directory, clock=clock, journal=journal, sync=sync
         )
+        self.state, self.engine = self.session.state, self.session.engine
         self.engine.asking = False
 
     def begin(self) -> None:
@@ -99,16 +100,6 @@ class Submissions:
             self._on_others(self.state.trials)
         self.session.begin()
         self._read_requests()
-
-    @property
-    def engine(self) -> Engine:
-        """What turns."""
-        return self.session.engine
-
-    @property
-    def state(self) -> State:
-        """The experiment as its events tell it; for reading."""
-        return self.session.state
 
     @property
     def unlimited(self) -> bool:

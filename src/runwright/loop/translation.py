@@ -43,9 +43,11 @@ def trial_value(trial: BaseTrial, crash_cost: Cost) -> TrialValue:
         cost = penalties if len(penalties) > 1 else penalties[0]
     else:
         cost = list(crash_cost) if isinstance(crash_cost, list) else crash_cost
-    times = (None,) * 4 if result is None else (result.seconds, result.cpu_seconds, result.started, result.ended)
-    seconds, cpu_seconds, started, ended = (time or 0.0 for time in times)
-    return TrialValue(cost, seconds, cpu_seconds, status, started, ended, _info(trial, status))
+    info = _info(trial, status)
+    if result is None:
+        return TrialValue(cost, status=status, additional_info=info)
+    times = result.seconds or 0.0, result.cpu_seconds or 0.0
+    return TrialValue(cost, *times, status, result.started or 0.0, result.ended or 0.0, info)
 
 
 def _cost(metrics: Metrics, objectives: list[str]) -> Cost:
@@ -65,8 +67,9 @@ def _info(trial: BaseTrial, status: StatusType) -> Json:
     own: Json = {"trial": trial.index, "attempts": trial.attempt}
     info: Json = {} if result is None else dict(result.additional_info or {})
     if status is StatusType.SUCCESS:
-        if result is not None and result.metrics:
-            own["metrics"] = {name: list(measured) for name, measured in result.metrics.items()}
+        metrics = None if result is None else result.metrics
+        if metrics:
+            own["metrics"] = {name: list(measured) for name, measured in metrics.items()}
     elif trial.status is TrialStatus.FAILED and trial.failure is not None:
         own["failure"] = trial.failure.to_json()
         info.setdefault("error", trial.failure.message)
