@@ -25,6 +25,7 @@ from pathlib import Path
 warnings.simplefilter("ignore")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from _idle import idle_costs  # noqa: E402
 from ax.core.data import Data, DataRow  # noqa: E402
 from ax.core.metric import Metric  # noqa: E402
 from ax.core.runner import Runner  # noqa: E402
@@ -166,6 +167,7 @@ def main():
     )
     for title, found in rows.items():
         show(title, found, args.trials)
+    print(idle_costs())
 
 
 def show(title, found, trials):

@@ -23,6 +23,7 @@ from time import perf_counter, sleep, thread_time, time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import smac
+from _idle import idle_costs
 from _smac_evaluation import SECONDS, evaluate, instant
 from ConfigSpace import ConfigurationSpace
 from smac.initial_design import SobolInitialDesign
@@ -176,6 +177,7 @@ def main():
             line += f"; {once:.1f} ms once"
         print(line)
     print(f"the same calls back to back, trials of 0 ms: {warm:.3f} ms CPU a trial; a core that idled begins cold")
+    print(idle_costs())
     print(
         f"visible after the end of an evaluation: median {median(late):.2f} ms, best {min(late):.2f} ms, of {len(late)}"
     )

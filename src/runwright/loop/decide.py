@@ -148,13 +148,15 @@ def asks(state: State, policy: Policy, now: float, free: int) -> int:
     """
     if state.stop_reason is not None:
         return 0
-    most, made = policy.trials, len(state.trials)
-    left = UNLIMITED if most is None else most - made if most > made else 0
-    if free == UNLIMITED:
-        assert left != UNLIMITED, "the scheduler refuses experiments that nothing limits"
-        return left
-    more = room(state, now, free)
-    return more if left == UNLIMITED or more < left else left
+    more, most = free - len(state.ready), policy.trials
+    if state.delayed:
+        more -= len(_due(state, now, free))
+    if most is not None:
+        left = most - len(state.trials)
+        more = left if free == UNLIMITED or left < more else more
+    else:
+        assert free != UNLIMITED, "the scheduler refuses experiments that nothing limits"
+    return more if more > 0 else 0
 
 
 def deployments(state: State, now: float, free: int) -> list[DeployStarted]:
