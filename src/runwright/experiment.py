@@ -195,18 +195,21 @@ class Experiment:
                 breaks a constraint.
         """
         point: dict[str, ParameterValue] = {}
+        defaults = False
         for name, parameter in self._in_order:
             if parameter.when is not None and not self.is_there(name, point):
                 _check_absent(name, parameter, parameters)
                 continue
-            value = parameters.get(name, parameter.default)
+            value = parameters.get(name)
             if value is None and name not in parameters:
-                raise UsageError(f"parameter {name!r} is missing in this point, and it has no default")
+                value, defaults = parameter.default, True
+                if value is None:
+                    raise UsageError(f"parameter {name!r} is missing in this point, and it has no default")
             try:
                 point[name] = parameter.validate(value)
             except UsageError as error:
                 raise UsageError(f"parameter {name!r}: {error}") from None
-        if not parameters.keys() <= point.keys():
+        if (defaults or len(parameters) != len(point)) and not parameters.keys() <= point.keys():
             unknown = next(name for name in parameters if name not in point)
             raise UsageError(f"{unknown!r:.80} is no parameter of this experiment")
         for constraint in self.parameter_constraints:

@@ -155,7 +155,7 @@ def ask_with_another_seed() -> AbstractContextManager[None]:
     def other(self: RandomOptimizer, experiment: Any) -> None:
         setup(self, experiment)
         if restarted and restarted[-1]:
-            for head in self._heads:
+            for head, _ in self._heads:
                 head.update(b"other")
 
     @contextmanager

@@ -52,11 +52,13 @@ class Recorder:
         """
         if self._torn:
             self._refuse()
-        self._torn = True
-        self._fold[type(event)](event)  # as `State.apply` does: a call less, five times a trial
-        self.state.last_time = event.time
-        self._pending.append(event)
-        self._torn = False
+        try:
+            self._fold[type(event)](event)  # as `State.apply` does: a call less, five times a trial
+            self.state.last_time = event.time
+            self._pending.append(event)
+        except BaseException:
+            self._torn = True
+            raise
 
     def commit(self) -> None:
         """Make everything recorded so far durable, in one transaction.

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from runwright.optimizer import HistoryItem, Observation
     from runwright.result import Json
 
-_WORDS_OF_BLOCK = Struct("<8Q").unpack
 _PARAMETERS_A_BLOCK = 4
+_WORDS_A_PARAMETER = 2
 _TO_UNIT = 2.0**-53
 _TRIES = 20_000
 """So many points in a row that break a constraint: there is too little room for search at random."""
@@ -47,7 +47,7 @@ class RandomOptimizer:
     def __init__(self, seed: int | None = None) -> None:
         self.seed = None if seed is None else check_seed(seed, "the seed of the random optimizer")
         self._draws: list[tuple[str, Draw]] = []
-        self._heads: list[blake2b] = []
+        self._heads: list[tuple[blake2b, Callable[[bytes], tuple[int, ...]]]] = []
 
     def setup(self, experiment: Experiment) -> None:
         """Get ready for an experiment.
@@ -57,8 +57,11 @@ class RandomOptimizer:
         """
         seed = (experiment.seed if self.seed is None else self.seed).to_bytes(8, "little")
         self._draws = [(name, _draw(parameter)) for name, parameter in experiment.parameters.items()]
-        blocks = -(-len(self._draws) // _PARAMETERS_A_BLOCK)
-        self._heads = [blake2b(seed + block.to_bytes(4, "little")) for block in range(blocks)]
+        self._heads = []
+        for first in range(0, len(self._draws), _PARAMETERS_A_BLOCK):
+            block = (first // _PARAMETERS_A_BLOCK).to_bytes(4, "little")
+            words = _WORDS_A_PARAMETER * min(_PARAMETERS_A_BLOCK, len(self._draws) - first)
+            self._heads.append((blake2b(seed + block), Struct(f"<{words}Q").unpack_from))
         self._experiment = experiment
         self._plain = not experiment.parameter_constraints and not experiment.conditional
         if experiment.parameter_constraints and self._feasible(0) is None:
@@ -91,10 +94,10 @@ class RandomOptimizer:
     def _draw(self, index: bytes) -> dict[str, ParameterValue]:
         """Return a value for every parameter."""
         words: tuple[int, ...] = ()
-        for head in self._heads:
+        for head, words_of in self._heads:
             hashed = head.copy()
             hashed.update(index)
-            words += _WORDS_OF_BLOCK(hashed.digest())
+            words += words_of(hashed.digest())
         word = iter(words).__next__
         return {name: draw(word(), word()) for name, draw in self._draws}
 

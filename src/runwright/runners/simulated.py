@@ -44,7 +44,7 @@ class _Deployed:
     trial: BaseTrial
     attempt: int
     simulated: SimTrial
-    metadata: dict[str, float]
+    runtime: float
     result: Result | None = None
 
 
@@ -121,14 +121,14 @@ class SimulatedBackendRunner(Runner):
         if known is not None:
             if not _same_point(known.trial, trial):
                 raise SubmitError(f"trial {index}: attempt {trial.attempt} was already deployed with other parameters")
-            return known.metadata
+            return {"runtime": known.runtime}
         runtime = self.sample_runtime_func(trial)
         simulated = self.simulator.run_trial(index, runtime, attempt=_luck(trial))
         if (simulated.phase.status is STAGED) is not self._staging:
             self._news[index] = None  # the scheduler takes it to be elsewhere
-        metadata = {"runtime": float(runtime)}
-        self._deployed[index] = _Deployed(trial, trial.attempt, simulated, metadata)
-        return metadata
+        runtime = float(runtime)
+        self._deployed[index] = _Deployed(trial, trial.attempt, simulated, runtime)
+        return {"runtime": runtime}
 
     @property
     def staging_required(self) -> bool:
@@ -204,10 +204,8 @@ class SimulatedBackendRunner(Runner):
         simulator, context = self.simulator, self._context
         clock = self.context.clock if context is None else context.clock
         changed = simulator.take_news()
-        if changed or self._news:
-            news = self._unread(changed)
-            if news:
-                return news
+        if (changed or self._news) and (news := self._unread(changed)):
+            return news
         due = simulator.next_event()
         if not isinstance(clock, VirtualClock):
             if due is not None:
@@ -285,9 +283,9 @@ class SimulatedBackendRunner(Runner):
         known = self._deployed.get(trial.index)
         if known is None or known.attempt != trial.attempt:
             return None
-        if known.trial is not trial and known.trial.experiment.name != trial.experiment.name:
-            return None
-        return known
+        if known.trial is trial or known.trial.experiment.name == trial.experiment.name:
+            return known
+        return None
 
     def _result(self, known: _Deployed) -> Result:
         """Find out the result of an ended attempt, when it is first asked for."""

@@ -222,7 +222,8 @@ class BackendSimulator:
             machine.advance(until if until > machine.time else machine.time)
         if _log.isEnabledFor(self._level):
             _log.log(self._level, "%s", self)
-        return self.take_news()
+        news, machine.news = machine.news, []
+        return news
 
     def take_news(self) -> list[int]:
         """Return the trials that changed since the last update, without moving anything; each change is told once."""

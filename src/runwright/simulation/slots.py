@@ -43,7 +43,8 @@ class Slots:
     def take(self) -> int | None:
         """Give a free slot, or None."""
         if self._free:
-            return self._by_rank[heappop(self._free)]
+            rank = heappop(self._free)
+            return self._by_rank[rank] if self._speeds else rank
         rank = self._untouched
         if rank == self._count:
             return None
@@ -52,7 +53,7 @@ class Slots:
 
     def give_back(self, slot: int) -> None:
         """Take a slot back."""
-        heappush(self._free, self._rank[slot])
+        heappush(self._free, self._rank[slot] if self._speeds else slot)
 
     def speed(self, slot: int) -> float:
         """Return how fast a slot is."""
