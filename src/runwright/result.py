@@ -137,7 +137,7 @@ class Result:
 _MEASURED = ("seconds", "cpu_seconds", "peak_memory", "started", "ended", "additional_info")
 
 
-def check_objectives(result: Result, objectives: Collection[str], arms: Iterable[str]) -> None:
+def check_objectives(result: Result, objectives: Collection[str], arms: Iterable[str]) -> bool:
     """Check that each arm measured each objective with a finite number.
 
     Args:
@@ -145,9 +145,13 @@ def check_objectives(result: Result, objectives: Collection[str], arms: Iterable
         objectives: Names of the objectives.
         arms: Names of the trial's arms.
 
+    Returns:
+        Whether an arm measured something else as well.
+
     Raises:
         InvalidResultError: A sentence that names the metric.
     """
+    more = False
     for arm in arms:
         metrics = result.arms.get(arm)
         if metrics is None:
@@ -161,3 +165,6 @@ def check_objectives(result: Result, objectives: Collection[str], arms: Iterable
         for name, (mean, sem) in metrics.items():
             if not isfinite(mean) or (sem is not None and not isfinite(sem)):
                 raise InvalidResultError(f"the metric {name!r} is {mean if not isfinite(mean) else sem}")
+        if len(metrics) > len(objectives):
+            more = True
+    return more

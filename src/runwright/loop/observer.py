@@ -136,18 +136,18 @@ class Observer:
         if not self._runner.traits.measures:
             return result
         experiment, arms = trial.experiment, trial.arms
-        objectives, measured = experiment.objectives, experiment.measured
+        names = (arms[0].name,) if len(arms) == 1 else [arm.name for arm in arms]
         try:
-            check_objectives(result, objectives, (arms[0].name,) if len(arms) == 1 else [arm.name for arm in arms])
+            more = check_objectives(result, experiment.objectives, names)
             if experiment.outcome_constraints:
                 _check_constrained(result, experiment)
         except InvalidResultError as error:
             return replace(result, arms={}, failure=Failure(FailureKind.INVALID_RESULT, str(error)))
-        for metrics in result.arms.values():
-            if len(metrics) > len(measured):
-                for name in sorted(metrics.keys() - set(measured) - self._metrics_seen):
-                    self._metrics_seen.add(name)
-                    self._recorder.note(f"the metric {name!r} is no objective; it is kept")
+        if more:
+            found = {name for metrics in result.arms.values() for name in metrics}
+            for name in sorted(found.difference(experiment.measured) - self._metrics_seen):
+                self._metrics_seen.add(name)
+                self._recorder.note(f"the metric {name!r} is no objective; it is kept")
         return result
 
 
