@@ -1,6 +1,6 @@
 """SMAC with `SmacRunner` beside its own runner and its Dask runner: 50 trials of 20 ms, the same suggestions.
 
-Run: ``python benchmarks/bench_smac.py [--trials 50] [--milliseconds 20] [--workers 2] [--without-dask]``
+Run: ``python benchmarks/bench_smac.py [--trials 50] [--milliseconds 20] [--workers 4] [--without-dask]``
 
 For each: seconds of the whole run with what it takes to start and end, seconds of ``optimize`` alone. For ours in
 addition the CPU milliseconds a trial in the calls that SMAC makes (those of the driver; there is no thread), and how
@@ -145,7 +145,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--milliseconds", type=float, default=SECONDS * 1e3)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--without-dask", action="store_true")
     given = parser.parse_args()

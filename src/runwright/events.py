@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from runwright.result import Json, Result
 from runwright.status import StopCause, StopReason, TrialStatus
@@ -296,21 +296,25 @@ EVENTS: dict[str, type[Event]] = {
     )
 }
 
-_BODY = {
-    kind: tuple(field.name for field in fields(event) if field.name not in ("time", "trial"))
-    for kind, event in EVENTS.items()
-}
+_Convert: TypeAlias = "Callable[[Any], Any]"
 
-_TO_JSON: dict[str, Callable[[Any], Any]] = {
-    "result": lambda result: None if result is None else result.to_json(),
-    "cause": lambda cause: cause.value,
-    "status": lambda status: status.name,
+_NOT_JSON: dict[str, tuple[_Convert, _Convert]] = {
+    "result": (lambda result: result.to_json(), lambda body: None if body is None else Result.from_json(body)),
+    "cause": (lambda cause: cause.value, StopCause),
+    "status": (lambda status: status.name, lambda name: TrialStatus[name]),
+    "ExperimentEnded.reason": (lambda reason: reason.value, StopReason),  # elsewhere a reason is a text
 }
-_FROM_JSON: dict[str, Callable[[Any], Any]] = {
-    "result": lambda body: None if body is None else Result.from_json(body),
-    "cause": StopCause,
-    "status": lambda name: TrialStatus[name],
-}
+"""The fields that are no JSON types, of any event or of one: into JSON, and back."""
+
+_BODY: dict[str, list[tuple[str, _Convert | None]]] = {}
+"""Kind to the fields of the body, in order, with what turns each into JSON (None: it is JSON)."""
+_BACK: dict[str, list[tuple[str, _Convert]]] = {}
+"""Kind to the fields of the body that are no JSON types, with what makes them."""
+for _kind, _event in EVENTS.items():
+    _names = [field.name for field in fields(_event) if field.name not in ("time", "trial")]
+    _found = {name: _NOT_JSON.get(f"{_kind}.{name}", _NOT_JSON.get(name)) for name in _names}
+    _BODY[_kind] = [(name, ways and ways[0]) for name, ways in _found.items()]
+    _BACK[_kind] = [(name, ways[1]) for name, ways in _found.items() if ways]
 
 
 def encode(event: Event) -> Row:
@@ -320,17 +324,12 @@ def encode(event: Event) -> Row:
         ValueError: It holds a number that is not finite.
         TypeError: It holds something that JSON cannot hold.
     """
-    kind = event.kind
     body: dict[str, Any] = {}
-    for name in _BODY[kind]:
+    for name, convert in _BODY[event.kind]:
         value = getattr(event, name)
-        if value is None:
-            continue
-        convert = _TO_JSON.get(name)
-        body[name] = value if convert is None else convert(value)
-    if kind == "ExperimentEnded":
-        body["reason"] = event.reason.value  # type: ignore[union-attr]  # the kind says which event it is
-    return Row(event.time, event.trial, kind, _encode(body))
+        if value is not None:
+            body[name] = value if convert is None else convert(value)
+    return Row(event.time, event.trial, event.kind, _encode(body))
 
 
 def decode(row: Row) -> Event:
@@ -352,13 +351,9 @@ def build(kind: str, time: float, trial: int | None, body: Json) -> Event:
         ValueError: Its body is not what `encode` wrote.
         TypeError: A field of its body is missing.
     """
-    event = EVENTS[kind]
-    for name in body:
-        convert = _FROM_JSON.get(name)
-        if convert is not None:
+    for name, convert in _BACK[kind]:
+        if name in body:
             body[name] = convert(body[name])
-    if event is ExperimentEnded:
-        body["reason"] = StopReason(body["reason"])
     if trial is not None:
         body["trial"] = trial
-    return event(time=time, **body)
+    return EVENTS[kind](time=time, **body)
