@@ -71,3 +71,25 @@ def slow(x: float, n: int) -> float:
 
 
 IMPORTED_BY = os.getpid()
+
+
+def hides_a_child(x: float, n: int) -> float:
+    """Let a child hide in a session of its own; only forks, as with preload."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        time.sleep(600)
+        os._exit(0)
+    Path("pids.new").write_text(f"{os.getpid()} {child}")
+    Path("pids.new").rename("pids")
+    time.sleep(600)
+    return 0.0
+
+
+AT_IMPORT = os.environ.get("RUNWRIGHT_RESULT")
+
+
+def environment(x: float, n: int) -> dict:
+    shown = Path("/proc/self/environ").read_bytes().split(b"\0")
+    (place,) = [entry.decode().partition("=")[2] for entry in shown if entry.startswith(b"RUNWRIGHT_RESULT=")]
+    return {"y": 0.0, "at_import": f"{AT_IMPORT}", "now": os.environ["RUNWRIGHT_RESULT"], "shown": place}

@@ -12,7 +12,8 @@ import pytest
 
 import runwright as rw
 from runwright.errors import SubmitError
-from runwright.runner import Limits
+from runwright.process.mark import NAME
+from runwright.runner import Limits, Lost
 
 pytestmark = pytest.mark.slow
 
@@ -85,6 +86,28 @@ def test_a_limit_ends_a_function_and_its_children(driver, preload):
     assert result.failure.kind.value == "timeout"
     record = json.loads((driver.folder / "control/0.1/exit").read_text())
     assert record["signal"] in (9, 15)
+
+
+def test_what_a_function_started_is_ended_before_it_is_called_dead(driver, kill, gone, happens, preload):
+    runner = driver.open(function=reference("hides_a_child"), preload=preload)
+    trial = driver.trial()
+    supervisor = runner.run(trial)["pid"]
+    pids = driver.folder / "trials/0/1/pids"
+    happens(pids.exists, "the start of the child")
+    for pid in (runner._launcher.pid, supervisor):
+        kill(pid)
+    gone([supervisor])
+    runner.close()
+    assert isinstance(driver.open(function=reference("good")).reattach([trial])[0], Lost)
+    gone([int(pid) for pid in pids.read_text().split()])
+
+
+def test_a_preloaded_function_is_known_by_its_place_and_its_module_sees_nothing_of_that(driver, monkeypatch):
+    monkeypatch.setenv(NAME, "of somebody else")
+    runner = driver.open(function=reference("environment"), preload=True)
+    info = driver.result(runner, driver.trial()).additional_info
+    place = f"{driver.folder}/trials/0/1/result.json"
+    assert info == {"at_import": "None", "now": place, "shown": place}
 
 
 def test_preloaded_functions_are_forks_with_random_numbers_of_their_own(driver):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runwright.experiment import stable_seed
 from runwright.folder import CONTROL, TRIALS
+from runwright.process.mark import NAME
 from runwright.process.record import read_record
 from runwright.process.work import make_folder, write_json
 
@@ -145,7 +146,7 @@ def variables(trial: BaseTrial, place: Place, slot: int, seed: int) -> dict[str,
         "RUNWRIGHT_TRIAL": str(trial.index),
         "RUNWRIGHT_ATTEMPT": str(trial.attempt),
         "RUNWRIGHT_PARAMETERS": f"{place.folder}/{PARAMETERS}",
-        "RUNWRIGHT_RESULT": f"{place.folder}/{RESULT}",
+        NAME: f"{place.folder}/{RESULT}",
         "RUNWRIGHT_SEED": str(seed),
         "RUNWRIGHT_SLOT": str(slot),
     }

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from runwright.clock import monotonic
 from runwright.errors import SubmitError, UsageError
+from runwright.process.mark import with_room
 from runwright.process.wire import LARGEST_REQUEST, LENGTH
 
 if TYPE_CHECKING:
@@ -189,8 +190,11 @@ class Launcher:
         self._poller.register(self._pidfd, select.POLLIN)
 
     def _spawn(self, requests: int, answers: int) -> int:
-        flags, code = (["-I", "-S"], _BOOT) if self._preload is None else ([], _BOOT_PRELOAD)
-        arguments = [_home()] if self._preload is None else [json.dumps(absolute_path()), self._preload]
+        if self._preload is None:
+            flags, code, arguments, environment = ["-I", "-S"], _BOOT, [_home()], dict(os.environ)
+        else:
+            flags, code, arguments = [], _BOOT_PRELOAD, [json.dumps(absolute_path()), self._preload]
+            environment = with_room(dict(os.environ))
         actions: list[tuple[Any, ...]] = [
             (os.POSIX_SPAWN_DUP2, requests, 0),
             (os.POSIX_SPAWN_DUP2, answers, 1),
@@ -198,7 +202,7 @@ class Launcher:
         ]
         argv = [sys.executable, *flags, "-c", code, *arguments]
         return os.posix_spawn(
-            sys.executable, argv, os.environ, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULTS
+            sys.executable, argv, environment, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULTS
         )
 
     # The exchange.

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from runwright.process.answers import Answers
 from runwright.process.felling import fell
 from runwright.process.linux import become_subreaper, children, set_name
+from runwright.process.mark import NAME, Mark
 from runwright.process.program import FIRST_FREE, close_quietly, open_descriptors
 from runwright.process.supervisor import supervise
 from runwright.process.wire import LARGEST_REQUEST, LENGTH
@@ -231,8 +232,9 @@ def main(preload: Callable[[], Callable[[Any], int]] | None = None) -> None:
     keep: frozenset[int] = frozenset()
     call = None
     if preload is not None:
+        mark = Mark()
         try:
-            call = _preloaded(preload)
+            call = _preloaded(preload, mark)
         except Exception as error:  # noqa: BLE001  (a user's import may raise anything)
             answers.say({}, "refused", message=f"{error}"[:1000])
             answers.flush_all()
@@ -244,8 +246,13 @@ def main(preload: Callable[[], Callable[[Any], int]] | None = None) -> None:
     Launcher(Requests(connection), answers, keep, call).serve()
 
 
-def _preloaded(preload: Callable[[], Callable[[Any], int]]) -> Callable[[Any], int]:
-    call = preload()
+def _preloaded(preload: Callable[[], Callable[[Any], int]], mark: Mark) -> Callable[[Any], int]:
+    function = preload()
+
+    def call(argument: Any) -> int:
+        mark.show(os.environ.get(NAME, ""))
+        return function(argument)
+
     threads = len(os.listdir("/proc/self/task"))
     if threads > 1:
         raise RuntimeError(

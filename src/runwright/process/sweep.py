@@ -12,6 +12,7 @@ import select
 import signal
 
 from runwright.process.linux import read_small
+from runwright.process.mark import NAME
 
 _PASSES = 50
 _PATIENCE = 1.0  # seconds for the kernel to end what was killed
@@ -26,7 +27,7 @@ def sweep(folder: str) -> int:
     Returns:
         How many there were.
     """
-    marker = b"RUNWRIGHT_RESULT=" + os.fsencode(folder) + b"/"
+    marker = f"{NAME}=".encode() + os.fsencode(folder) + b"/"
     ended = 0
     for _ in range(_PASSES):  # some may start others while we look
         found = [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _has(entry, marker)]
