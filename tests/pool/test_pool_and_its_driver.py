@@ -111,6 +111,33 @@ def test_the_next_driver_waits_until_the_trial_is_dead(driver, tmp_path, wait_un
     assert list((tmp_path / "control").glob("worker-*/")) == []
 
 
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def lives(pid):
+    """Whether a process lives; one that nobody has reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_the_next_driver_ends_what_a_worker_left_whose_guards_were_killed(driver, tmp_path, wait_until, gone, by_hand):
+    process = driver(60.0)
+    pids = tree(tmp_path, wait_until)
+    supervisor = parent_of(pids[0])
+    for pid in (parent_of(supervisor), supervisor, process.pid):
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    assert gone(supervisor)
+    d = by_hand(PoolRunner("pool_functions:stubborn", 1, folder=HERE), tmp_path)
+    trial = d.trial(0, 1.0, instance=str(tmp_path))
+    assert d.runner.reattach([trial]) == {0: Lost("it ended with the driver that ran it")}
+    assert not any(map(lives, pids)), "it was called lost while something of it lived"
+    d.close()
+
+
 def test_an_interrupt_of_the_terminal_does_not_reach_the_workers(driver, tmp_path, wait_until):
     process = driver(0.1)
     pids = tree(tmp_path, wait_until)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from runwright.folder import lock_holder
 from runwright.process.output import LARGEST_TAIL, shortened
 from runwright.process.record import EXIT, LOCK, read_record
+from runwright.process.sweep import sweep
 from runwright.process.wire import STOP
 from runwright.process.worker import BEGAN, BEGAN_PATH, BEGAN_RECORD, unpack
 
@@ -164,8 +165,11 @@ class PoolWorker:
             self._socket.shutdown(socket.SHUT_WR)
 
     def record(self) -> Json | None:
-        """Return the supervisor's record of the end, or None."""
-        return read_record(str(self._folder), EXIT)
+        """Return the supervisor's record of the end; None where it was killed, what it has left is then ended."""
+        record = read_record(str(self._folder), EXIT)
+        if record is None:
+            _end_remains(self._folder)
+        return record
 
     def output(self, most: int) -> bytes:
         """Return what the current trial has written; where it is too much, its beginning and its end.
@@ -222,9 +226,18 @@ def still_ending(folder: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return lock_holder(fd) is not None
+        if lock_holder(fd) is not None:
+            return True
     finally:
         os.close(fd)
+    if read_record(str(folder), EXIT) is None:
+        _end_remains(folder)
+    return False
+
+
+def _end_remains(folder: Path) -> None:
+    """End what is left of the tree of a worker whose supervisor was killed."""
+    sweep(str(folder), BEGAN_PATH)
 
 
 def clear_earlier(control: Path) -> list[Path]:

@@ -18,16 +18,17 @@ _PASSES = 50
 _PATIENCE = 1.0  # seconds for the kernel to end what was killed
 
 
-def sweep(folder: str) -> int:
-    """End the processes of an attempt that is dead.
+def sweep(folder: str, name: str = NAME) -> int:
+    """End the processes of an attempt that is dead, or of a worker of a pool.
 
     Args:
-        folder: Its working folder; ``RUNWRIGHT_RESULT`` in the environment of its processes points into it.
+        folder: Its folder; a variable in the environment of its processes points into it.
+        name: The variable.
 
     Returns:
         How many there were.
     """
-    marker = f"{NAME}=".encode() + os.fsencode(folder) + b"/"
+    marker = f"{name}=".encode() + os.fsencode(folder) + b"/"
     ended = 0
     for _ in range(_PASSES):  # some may start others while we look
         found = [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _has(entry, marker)]

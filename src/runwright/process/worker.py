@@ -233,7 +233,7 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     faulthandler.enable()  # a segmentation fault leaves the function's stack in the log
-    with open(os.environ.pop(BEGAN_PATH), "r+b") as file:
+    with open(os.environ[BEGAN_PATH], "r+b") as file:  # it stays: by it the worker's children are known to be its own
         began = mmap.mmap(file.fileno(), BEGAN_RECORD.size)
     # The function may close or redirect its own; and this one can be read.
     log = _move(os.open("/proc/self/fd/1", os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
