@@ -280,6 +280,8 @@ class WorkerPool:
     def _ended(self, slot: _Slot, worker: PoolWorker, outcomes: list[Outcome]) -> None:
         """Take in the end of a worker: nothing of its tree is left."""
         record = worker.record()
+        if record is None:
+            worker.end_remains()
         job, slot.job = slot.job, None
         slot.killed += was_killed(worker, record)
         usable = worker.ready or 0 < slot.killed < _KILLED

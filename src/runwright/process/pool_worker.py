@@ -165,11 +165,12 @@ class PoolWorker:
             self._socket.shutdown(socket.SHUT_WR)
 
     def record(self) -> Json | None:
-        """Return the supervisor's record of the end; None where it was killed, what it has left is then ended."""
-        record = read_record(str(self._folder), EXIT)
-        if record is None:
-            _end_remains(self._folder)
-        return record
+        """Return the supervisor's record of the end, or None: it was killed."""
+        return read_record(str(self._folder), EXIT)
+
+    def end_remains(self) -> None:
+        """End what a supervisor that was killed has left of the tree."""
+        _end_remains(self._folder)
 
     def output(self, most: int) -> bytes:
         """Return what the current trial has written; where it is too much, its beginning and its end.
@@ -220,7 +221,10 @@ def _shared(path: Path) -> mmap.mmap:
 
 
 def still_ending(folder: Path) -> bool:
-    """Whether the supervisor of a worker of an earlier driver still lives, and with it perhaps an evaluation."""
+    """Whether the supervisor of a worker of an earlier driver still lives, and with it perhaps an evaluation.
+
+    What one that was killed has left is ended first.
+    """
     try:
         fd = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
