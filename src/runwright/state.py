@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runwright import events as ev
 from runwright.errors import ContractError
 from runwright.experiment import Experiment
+from runwright.garbage import WHILE_FOLDING, rarer_collections
 from runwright.status import (
     ABANDONED,
     CANDIDATE,
@@ -117,8 +118,9 @@ class State:
     def of(cls, events: Iterable[ev.Event]) -> State:
         """Fold a sequence of events."""
         state = cls()
-        for event in events:
-            state.apply(event)
+        with rarer_collections(WHILE_FOLDING):
+            for event in events:
+                state.apply(event)
         return state
 
     def apply(self, event: ev.Event) -> None:

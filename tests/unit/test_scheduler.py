@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
@@ -830,17 +829,3 @@ def test_a_failure_of_an_attempt_in_memory_is_the_same_as_on_disk(tmp_path):
             stories.append([event for event in events(driver) if event.trial is not None])
     assert [(e.kind, e.trial) for e in stories[0]] == [(e.kind, e.trial) for e in stories[1]]
     assert FOREVER > 0
-
-
-@pytest.mark.parametrize(("own", "during"), [((700, 10, 10), 10_000), ((50_000, 5, 5), 50_000), ((0, 10, 10), 0)])
-def test_garbage_is_looked_for_less_often_while_a_driver_works(own, during):
-    seen = set()
-    was = gc.get_threshold()
-    gc.set_threshold(*own)
-    try:
-        with scheduler(FakeRunner()) as driver:
-            driver.run(trials=1, on_turn=lambda *_: seen.add(gc.get_threshold()[0]))
-        assert seen == {during}
-        assert gc.get_threshold() == own
-    finally:
-        gc.set_threshold(*was)

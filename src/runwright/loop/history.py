@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runwright.garbage import WHILE_FOLDING, rarer_collections
 from runwright.optimizer import Asked, Attached, HistoryItem, Observation, Suggestion
 from runwright.status import COMPLETED
 
@@ -43,15 +44,16 @@ def fold(state: State, events: Iterable[ev.Event], *, history: bool) -> list[His
         history: Whether the history is wanted; without it the result is empty.
     """
     found: list[HistoryItem] = []
-    for event in events:
-        state.apply(event)
-        if not history:
-            continue
-        if event.kind == "Told":
-            assert event.trial is not None, "Told is about a trial"
-            found.append(observation(state.trials[event.trial]))
-        elif event.kind == "TrialAsked":
-            suggestion = Suggestion(event.points[0], event.instance, event.budget, event.seed)  # type: ignore[union-attr]
-            item = Asked if event.source == "optimizer" else Attached  # type: ignore[union-attr]
-            found.append(item(event.trial, suggestion))  # type: ignore[arg-type]
+    with rarer_collections(WHILE_FOLDING):
+        for event in events:
+            state.apply(event)
+            if not history:
+                continue
+            if event.kind == "Told":
+                assert event.trial is not None, "Told is about a trial"
+                found.append(observation(state.trials[event.trial]))
+            elif event.kind == "TrialAsked":
+                suggestion = Suggestion(event.points[0], event.instance, event.budget, event.seed)  # type: ignore[union-attr]
+                item = Asked if event.source == "optimizer" else Attached  # type: ignore[union-attr]
+                found.append(item(event.trial, suggestion))  # type: ignore[arg-type]
     return found

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 from weakref import ref
 
 from runwright.errors import UsageError
+from runwright.garbage import WHILE_RUNNING, WHILE_SIMULATING, rarer_collections
 from runwright.loop.fit import check_limits, check_penalties
 from runwright.loop.policy import Policy
 from runwright.loop.session import Session
 from runwright.report import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from runwright import events as ev
@@ -31,25 +30,6 @@ if TYPE_CHECKING:
     from runwright.state import State
 
 Leave = Literal["drain", "interrupt", "detach"]
-
-_OBJECTS_BEFORE_A_COLLECTION = 10_000
-_THE_SAME_IN_SIMULATED_TIME = 100_000
-
-
-@contextmanager
-def _rarer_collections(least: int) -> Iterator[None]:
-    """Look for garbage less often while a driver works.
-
-    What it makes is kept and has no cycles; by default a fifth of its time would go into looking for some. Whoever has
-    chosen a rarer setting, or none, keeps it.
-    """
-    was = gc.get_threshold()
-    if 0 < was[0] < least:
-        gc.set_threshold(least, *was[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*was)
 
 
 class Scheduler:
@@ -173,7 +153,7 @@ class Scheduler:
         if simulated:
             tick = None  # simulated time does not pass while it is waited for
         try:
-            with _rarer_collections(_THE_SAME_IN_SIMULATED_TIME if simulated else _OBJECTS_BEFORE_A_COLLECTION):
+            with rarer_collections(WHILE_SIMULATING if simulated else WHILE_RUNNING):
                 self._turn_until_done(on_turn, tick)
             session.recorder.commit()
         except BaseException:
