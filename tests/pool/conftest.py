@@ -39,6 +39,18 @@ def _gone(pid):
         os.close(fd)
 
 
+def _lives(pid):
+    """Whether a process lives; one that nobody has reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 class Drive:
     """What a scheduler does with a runner, by hand."""
 
@@ -106,6 +118,18 @@ def drive():
 def gone():
     """Wait until a process has ended."""
     return _gone
+
+
+@pytest.fixture
+def lives():
+    """Whether a process lives."""
+    return _lives
+
+
+@pytest.fixture
+def parent_of():
+    """The parent of a process."""
+    return _parent_of
 
 
 @pytest.fixture

@@ -137,6 +137,19 @@ def forks(x):
     return x if child else -1.0
 
 
+def forked(x, instance):
+    """Have a child that is a copy of the worker, and wait beside it."""
+    if x < 0.5:
+        return x
+    child = os.fork()
+    if child:
+        path = Path(instance) / "pids"
+        path.with_suffix(".tmp").write_text(f"{os.getpid()} {child}")
+        path.with_suffix(".tmp").rename(path)
+    while True:
+        time.sleep(60)
+
+
 def once(x, instance):
     """Die at the first call."""
     mark = Path(instance) / f"called-{x:g}"

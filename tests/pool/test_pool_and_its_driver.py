@@ -111,19 +111,9 @@ def test_the_next_driver_waits_until_the_trial_is_dead(driver, tmp_path, wait_un
     assert list((tmp_path / "control").glob("worker-*/")) == []
 
 
-def parent_of(pid):
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-def lives(pid):
-    """Whether a process lives; one that nobody has reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def test_the_next_driver_ends_what_a_worker_left_whose_guards_were_killed(driver, tmp_path, wait_until, gone, by_hand):
+def test_the_next_driver_ends_what_a_worker_left_whose_guards_were_killed(
+    driver, tmp_path, wait_until, gone, by_hand, parent_of, lives
+):
     process = driver(60.0)
     pids = tree(tmp_path, wait_until)
     supervisor = parent_of(pids[0])

@@ -168,6 +168,20 @@ def test_a_killed_supervisor_means_lost_and_leaves_nothing(drive, tmp_path, gone
     assert d.evaluate(1, 0.25, instance=str(tmp_path)).failure is None
 
 
+def test_killed_guards_mean_lost_though_a_child_has_a_copy_of_the_channel(
+    drive, tmp_path, wait_until, parent_of, lives
+):
+    d = drive("forked", tmp_path)
+    d.run(0, 1.0, instance=str(tmp_path))
+    tree = pids(tmp_path, wait_until)
+    guard = parent_of(tree[0])
+    for pid in (parent_of(guard), guard):
+        os.kill(pid, signal.SIGKILL)
+    assert d.result(0)[1].failure.kind is FailureKind.LOST
+    assert not any(map(lives, tree)), "it was called lost while something of it lived"
+    assert d.evaluate(1, 0.25, instance=str(tmp_path)).failure is None
+
+
 def supervisor(folder):
     from runwright.folder import lock_holder
 

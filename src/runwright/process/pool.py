@@ -84,6 +84,7 @@ class WorkerPool:
         self._poll = select.epoll()
         self._slots = [_Slot(number) for number in range(size)]
         self._by_fd: dict[int, _Slot] = {}
+        self._by_supervisor: dict[int, PoolWorker] = {}
         self._ready: list[tuple[int, int]] = []  # what a `wait` saw, for the `collect` that follows
         self._waker: Waker | None = None
         self._waker_fd = -1
@@ -170,9 +171,7 @@ class WorkerPool:
         """Take in what the workers said, without waiting; return the attempts that ended."""
         outcomes: list[Outcome] = []
         ready, self._ready = self._ready or self._poll.poll(0), []
-        for fd, event in ready:
-            if fd == self._waker_fd:
-                continue
+        for fd, event in self._without_supervisors(ready):
             slot = self._by_fd[fd]
             worker = slot.worker
             assert worker is not None, "a slot without a worker is not polled"
@@ -183,6 +182,20 @@ class WorkerPool:
             if worker.gone:
                 self._ended(slot, worker, outcomes)
         return outcomes
+
+    def _without_supervisors(self, ready: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Take in which supervisors have ended, and return what is to be read of the workers.
+
+        All of them first: a worker that is started later may get the number of a descriptor that is closed here.
+        """
+        if all(fd in self._by_fd for fd, _ in ready):
+            return ready
+        for fd, _ in ready:
+            worker = self._by_supervisor.pop(fd, None)
+            if worker is not None:
+                self._poll.unregister(fd)
+                worker.supervisor_ended()
+        return [(fd, event) for fd, event in ready if fd in self._by_fd]
 
     def stop(self, index: int) -> None:
         """End a trial; `collect` returns its outcome when its whole tree is gone. Idempotent."""
@@ -249,6 +262,9 @@ class WorkerPool:
             slot.worker, slot.ending = worker, False
             self._by_fd[worker.fileno()] = slot
             self._poll.register(worker.fileno(), select.EPOLLIN)
+            if worker.supervisor >= 0:
+                self._by_supervisor[worker.supervisor] = worker
+                self._poll.register(worker.supervisor, select.EPOLLIN)
             self._sent(worker, worker.send(self._order))
         return left, why
 
@@ -299,6 +315,7 @@ class WorkerPool:
             )
         del self._by_fd[worker.fileno()]
         self._poll.unregister(worker.fileno())
+        self._by_supervisor.pop(worker.supervisor, None)  # closed, it leaves the poll
         worker.close()
         slot.worker, slot.ending = None, False
         if self._closed or not (usable or again):

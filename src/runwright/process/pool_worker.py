@@ -1,7 +1,9 @@
 """The driver's end of one worker of the pool: its channel, its supervisor, its log, and what its end means.
 
 Only the supervisor and the worker hold the other end of the channel, and the supervisor ends after the worker's whole
-tree and after the record of its end. So one event, the end of the channel, says that all of it is over.
+tree and after the record of its end. So one event, the end of the channel, says that all of it is over. A process that
+the function forked has a copy of it too: where the supervisor was killed, what is left of the tree is ended, and the
+channel ends with it.
 """
 
 from __future__ import annotations
@@ -100,6 +102,22 @@ class PoolWorker:
         self.close()
         return "the launcher did not answer" if answer is None else str(answer.get("message", answer["event"]))
 
+    @property
+    def supervisor(self) -> int:
+        """Return a descriptor that can be read when the supervisor has ended; -1: there is none."""
+        return self._pidfd
+
+    def supervisor_ended(self) -> None:
+        """Take note that the supervisor has ended; what it left where it was killed is ended."""
+        self._forget_supervisor()
+        if self.record() is None:
+            self.end_remains()
+
+    def _forget_supervisor(self) -> None:
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
     # The channel.
 
     def fileno(self) -> int:
@@ -193,9 +211,7 @@ class PoolWorker:
         self._socket.close()
         self._theirs.close()
         self._began.close()
-        if self._pidfd >= 0:
-            os.close(self._pidfd)
-            self._pidfd = -1
+        self._forget_supervisor()
         if self.gone:
             shutil.rmtree(self._folder, ignore_errors=True)
         self.gone = True
