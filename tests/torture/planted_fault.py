@@ -9,12 +9,14 @@ ADOPTION, DEPLOYMENT, ATTEMPTS = "process/adoption.py", "process/deployment.py",
 FOLDER, SQLITE, MAILBOX, REQUESTS = "folder.py", "journal/sqlite.py", "mailbox.py", "loop/requests.py"
 ENGINE, EFFECTS, DECIDE, STATE = "loop/engine.py", "loop/effects.py", "loop/decide.py", "state.py"
 CONSULTING = "loop/consulting.py"
+POOL, POOL_WORKER = "process/pool.py", "process/pool_worker.py"
 CLIENT, WAL, LIVE, RECORDER = "process/client.py", "journal/wal.py", "process/live.py", "loop/recorder.py"
 
 ORDER = "tests/process/test_write_order.py"
 SUPERVISORS = "tests/process/test_supervisor.py"
 ADOPTIONS = "tests/process/test_adoption.py"
 RUNNERS = "tests/process/test_process_runner.py"
+FUNCTIONS = "tests/process/test_function_trials.py"
 ENGINES = "tests/unit/test_engine.py"
 CRASHES = "tests/crash/test_engine_crashes.py"
 
