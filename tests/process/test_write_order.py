@@ -6,7 +6,10 @@ synced. So a sync that is left out, or comes too late, is seen without a power c
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +74,53 @@ def test_the_record_of_an_end_is_durable_before_it_has_its_name(tmp_path, disk):
     folder.close()
     assert disk.renames[EXIT] == (b'{"code": 7}', True)
     assert disk.calls == [f"rename {STARTED}", "sync exit.tmp", f"rename {EXIT}"]
+
+
+_SUPERVISE = """
+import json, os, sys
+real = os.fsync
+def fsync(fd):
+    real(fd)
+    print(os.path.basename(os.readlink(f"/proc/self/fd/{fd}")), file=said, flush=True)
+os.fsync = fsync
+said = open(sys.argv[2], "a")
+from runwright.process.answers import Answers
+from runwright.process.supervisor import supervise
+supervise(json.loads(sys.argv[1]), None, Answers(os.open(os.devnull, os.O_WRONLY)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "synced"),
+    [
+        ("echo 1 > result; echo a word", ["result", "exit.tmp"]),
+        ("echo 1 > result.tmp; mv result.tmp result; echo 2 > more", ["result", "more", "exit.tmp"]),
+        ("echo 0.5", ["stdout", "exit.tmp"]),
+        (": > result; echo 0.5", ["stdout", "exit.tmp"]),
+        ("mkfifo result; ln -s nowhere more", ["exit.tmp"]),
+        ("echo 1 > result; exit 3", ["result", "exit.tmp"]),
+    ],
+)
+def test_what_a_program_gave_back_is_durable_before_the_record_of_its_end(tmp_path, script, synced):
+    control, cwd = tmp_path / "control", tmp_path / "work"
+    control.mkdir()
+    cwd.mkdir()
+    request = {
+        "id": "1",
+        "argv": ["sh", "-c", script],
+        "env": dict(os.environ),
+        "cwd": str(cwd),
+        "control": str(control),
+        "stdout": str(tmp_path / "stdout"),
+        "stderr": None,
+        "log": 1_000_000,
+        "counted": [str(cwd / "result"), str(cwd / "more")],
+    }
+    order = tmp_path / "order"
+    done = subprocess.run([sys.executable, "-c", _SUPERVISE, json.dumps(request), str(order)], check=False)
+    assert done.returncode == 0
+    assert record.read_record(str(control), EXIT)["message"] is None
+    assert order.read_text().split() == synced
 
 
 def test_a_start_is_recorded_whole_and_after_there_is_room_for_its_end(tmp_path, disk):

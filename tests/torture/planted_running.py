@@ -13,6 +13,7 @@ from tests.torture.planted_fault import (
     FUNCTIONS,
     LAUNCHER,
     LIVE,
+    ORDER,
     POOL,
     POOL_WORKER,
     RECORDER,
@@ -39,6 +40,12 @@ RUNNING: dict[str, Fault] = {
         {"        self._heard.add(number)  # the": "        pass  # the"},
         f"{SUPERVISORS}::test_a_signal_to_the_supervisor_ends_the_tree_and_our_own_is_told_from_others",
         slow=True,
+    ),
+    "result-not-synced": Fault(
+        "a power cut can leave the record of an end without the result",
+        SUPERVISOR,
+        {"        self._sync_results()\n": ""},
+        f"{ORDER}::test_what_a_program_gave_back_is_durable_before_the_record_of_its_end",
     ),
     "no-kill-after-the-grace": Fault(
         "what ignores SIGTERM is never killed",

@@ -11,7 +11,8 @@ A request is a JSON object:
   of each, by way of the supervisor, and some of the end; None, and no ``output`` either: the program writes straight
   into the file.
 - ``timeout`` (seconds), ``memory`` (bytes of the whole tree), ``output`` (bytes), ``grace`` (seconds): limits, or None.
-  Output is what goes through the logs, and the size of the files that are ``counted`` (paths).
+  Output is what goes through the logs, and the size of the files that are ``counted`` (paths). They hold the result, or
+  else stdout does: without a channel, what holds it is durable before the end is recorded.
 - ``channel``: True where a descriptor is handed over, which the program gets as descriptor 3 (``RUNWRIGHT_CHANNEL=3``).
   It must be one end of a socket pair: when the other end closes, the supervisor ends the tree (reason ``driver``).
   Descriptor 4 (``RUNWRIGHT_LIMITS=4``) is then a pipe on which the program sets limits for a while: a line

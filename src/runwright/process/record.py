@@ -130,6 +130,23 @@ def read_record(folder: str, name: str) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else {"damaged": True}
 
 
+def sync_file(path: str) -> bool:
+    """Make durable what a file holds, where there is one that holds something; say whether there is."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        if os.fstat(fd).st_size == 0:
+            return False
+        os.fsync(fd)
+    except OSError:  # a pipe, or a disk that fails: who reads the file will see
+        pass
+    finally:
+        os.close(fd)
+    return True
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write all of it.
 

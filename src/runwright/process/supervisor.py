@@ -23,7 +23,7 @@ from runwright.process.felling import fell
 from runwright.process.limits import Excess, WatchedLimits
 from runwright.process.linux import become_subreaper, boot_id, children, set_name, start_ticks
 from runwright.process.program import StartError, close_quietly, start
-from runwright.process.record import ControlFolder
+from runwright.process.record import ControlFolder, sync_file
 from runwright.process.streams import Streams
 from runwright.process.wire import STOP
 
@@ -124,7 +124,9 @@ class Supervisor:
                 self._reason, trouble = "error", f"{type(error).__name__}: {error}"
                 self._kill_all()
         self._streams.finish()
-        control.finish(self._exit_record(trouble))
+        body = self._exit_record(trouble)
+        self._sync_results()
+        control.finish(body)
         if self._reason == "start":
             self._answers.say(self._request, "error", message=trouble)
         self._answers.flush_all()
@@ -289,6 +291,17 @@ class Supervisor:
         return None if due is None else min(max(0.0, due - now), _LONGEST_WAIT) * 1000
 
     # The end.
+
+    def _sync_results(self) -> None:
+        """Make what the program gave back durable, before the record that says that it has ended.
+
+        A power cut could else leave the record without the result, and a good attempt would have an invalid one.
+        """
+        if self._channel is not None:
+            return  # it has said it there
+        files, stdout = self._request.get("counted", ()), self._request.get("stdout")
+        if not [path for path in files if sync_file(path)] and stdout is not None:
+            sync_file(stdout)  # some print it
 
     def _exit_record(self, trouble: str | None) -> dict[str, Any]:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
