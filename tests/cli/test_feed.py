@@ -199,7 +199,7 @@ def test_the_display_of_several_objectives_and_of_no_number_of_trials(made):
     console = Console(width=80, file=io.StringIO(), record=True, color_system=None)
     console.print(display._render())
     display.close()
-    assert "1 trials that no other beats in every objective" in console.export_text()
+    assert "1 point that no other beats in every objective" in console.export_text()
 
 
 # Words.

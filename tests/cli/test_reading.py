@@ -83,7 +83,7 @@ def test_status_of_an_ended_experiment_with_several_objectives(call, made):
     run.ended(StopReason.EXHAUSTED, "the optimizer has nothing more to propose")
     out = call("status", run.path).stdout
     assert "demo: the optimizer has nothing more to propose" in out
-    assert "12 trials that no other trial beats in every objective" in out
+    assert "12 points that no other beats in every objective" in out
     assert "trial 0: a = 0, b = 0" in out
     assert "and 2 more; --json has them all" in out
     assert r"something odd \x1b[2J" in out

@@ -97,7 +97,7 @@ def test_the_export_says_which_points_are_on_the_front():
     state, results = ended()
     front = [row["index"] for row in results if row["pareto"]]
     assert front == [row["index"] for row in results.pareto]
-    assert front == [trial.index for trial in summarize(state).front]
+    assert front == [point.trial.index for point in summarize(state).front]
     assert 0 < len(front) < 12
     assert "feasible" not in results[0]
     text = io.StringIO()

@@ -15,6 +15,7 @@ from runwright import events as ev
 from runwright.errors import MissingExtraError, UsageError
 from runwright.experiment import Choice, Experiment, Float, Int
 from runwright.report import (
+    Best,
     Incumbents,
     Results,
     best,
@@ -171,7 +172,8 @@ def test_a_batch_trial_has_arms() -> None:
     assert lines[1][columns.index("metrics.y.mean")] == 1.0
     incumbents = Incumbents({"y": "minimize"})
     assert incumbents.take(state.trials[0])
-    assert incumbents.best == (state.trials[0], "0_1")
+    assert incumbents.best == Best(state.trials[0], "0_1", {"y": (1.0, 0.5)})
+    assert incumbents.best.whose == "trial 0, arm 0_1"
 
 
 def _csv(state: State) -> list[dict[str, str]]:
@@ -243,7 +245,7 @@ def test_of_equal_values_the_first_wins_in_whatever_order_they_ended() -> None:
     state = told.state
     incumbents = Incumbents({"y": "minimize"})
     assert [incumbents.take(state.trials[index]) for index in (1, 0)] == [True, True]
-    assert incumbents.best == (state.trials[0], "0_0")
+    assert incumbents.best == Best(state.trials[0], "0_0", {"y": (1.0, None)})
     assert not incumbents.take(state.trials[1])
 
 
@@ -264,6 +266,87 @@ def test_only_the_largest_budget_competes() -> None:
     found = best(told.state)
     assert found is not None
     assert found.index == 2
+
+
+def _points(told: Story, *evaluations: tuple[float, str | None, int | None, object]) -> Incumbents:
+    """Evaluate points, each with one parameter, on an instance with a seed."""
+    for x, instance, seed, value in evaluations:
+        told.completed(value, points=[{"x": x, "n": 1, "kind": "a"}], instance=instance, seed=seed)
+    incumbents = Incumbents.of(told.state.experiment)
+    for trial in told.state.trials:
+        incumbents.take(trial)
+    return incumbents
+
+
+def test_the_mean_over_instances_competes_of_those_that_have_the_most() -> None:
+    told = Story()
+    found = _points(
+        told,
+        (0.1, "easy", 0, 0.0),  # the lowest of all, on one instance
+        (0.2, "easy", 0, 1.0),
+        (0.2, "hard", 0, 4.0),
+        (0.3, "hard", 0, 3.0),
+        (0.3, "easy", 0, 1.5),
+        (0.3, "easy", 0, -9.0),  # again: it does not count
+        (0.4, "easy", 0, 2.25),
+        (0.4, "hard", 0, 2.25),  # as good, later
+    ).best
+    assert found is not None
+    assert (found.trial.index, found.metrics, found.evaluations) == (3, {"y": (2.25, None)}, 2)
+    assert found.parameters["x"] == 0.3
+    assert found.whose == "trial 3, mean of 2 evaluations"
+    body = json.loads(json.dumps(summarize(told.state).to_json(told.state)))
+    assert body["best"]["index"] == 3
+    assert body["best"]["metrics"]["y"]["mean"] == 3.0, "the row of a trial is what that trial measured"
+    assert body["means"] == [{"trial": 3, "arm": "3_0", "evaluations": 2, "metrics": {"y": 2.25}}]
+
+
+def test_seeds_are_evaluations_of_one_point_too_and_one_seed_each_changes_nothing() -> None:
+    found = _points(Story(), (0.1, None, 1, 0.0), (0.2, None, 1, 1.0), (0.2, None, 2, 1.5)).best
+    assert found is not None
+    assert (found.trial.index, found.metrics["y"]) == (1, (1.25, None))
+    told = Story()
+    single = _points(told, (0.1, None, 0, 2.0), (0.2, None, 0, 1.0), (0.3, None, 0, 3.0)).best
+    assert single is not None
+    assert (single.trial.index, single.evaluations, single.whose) == (1, 1, "trial 1")
+    assert "means" not in summarize(told.state).to_json(told.state)
+
+
+def test_a_mean_that_worsens_is_beaten_again_once_the_others_have_as_many() -> None:
+    told = Story()
+    first = [(0.1, "a", 0, 1.0), (0.1, "b", 0, 9.0), (0.2, "a", 0, 2.0)]
+    assert (found := _points(told, *first).best) is not None
+    assert (found.trial.index, found.metrics["y"][0]) == (0, 5.0)
+    assert (found := _points(told, (0.2, "b", 0, 2.5)).best) is not None
+    assert (found.trial.index, found.metrics["y"][0], found.evaluations) == (2, 2.25, 2)
+
+
+def test_a_front_of_means_and_what_not_all_evaluations_measured() -> None:
+    told = Story({"a": "minimize", "b": "minimize"})
+    found = _points(
+        told,
+        (0.1, "i", 0, {"a": 1.0, "b": 4.0, "c": 7.0}),
+        (0.1, "j", 0, {"a": 3.0, "b": 2.0}),
+        (0.2, "i", 0, {"a": 0.0, "b": 9.0}),
+        (0.2, "j", 0, {"a": 1.0, "b": 9.0}),
+        (0.3, "i", 0, {"a": 2.5, "b": 3.5}),
+        (0.3, "j", 0, {"a": 2.5, "b": 3.5}),
+    )
+    assert [(best.trial.index, best.metrics) for best in found.points] == [
+        (0, {"a": (2.0, None), "b": (3.0, None)}),
+        (2, {"a": (0.5, None), "b": (9.0, None)}),
+    ]
+    assert [entry["trial"] for entry in summarize(told.state).to_json(told.state)["means"]] == [0, 2]
+
+
+def test_a_constraint_is_about_the_mean() -> None:
+    found = Incumbents({"y": "minimize"}, feasible=lambda metrics: metrics["w"][0] <= 2.0)
+    told = Story()
+    for x, instance, y, w in [(0.1, "i", 0.0, 1.0), (0.1, "j", 0.0, 4.0), (0.2, "i", 5.0, 3.0), (0.2, "j", 5.0, 1.0)]:
+        told.completed({"y": y, "w": w}, points=[{"x": x, "n": 1, "kind": "a"}], instance=instance)
+    assert [found.take(trial) for trial in told.state.trials] == [True, False, False, True]
+    assert found.best is not None
+    assert found.best.trial.index == 2
 
 
 def test_the_front_holds_what_no_other_dominates() -> None:

@@ -118,10 +118,8 @@ class Feed:
         best = self.incumbents.best
         if best is None or state.experiment is None:
             return ""
-        trial, arm = best
         (objective,) = state.experiment.objectives
-        assert trial.result is not None, "a best trial has a result"
-        return f"; best {printable(objective)} = {measured(trial.result.arms[arm][objective])} (trial {trial.index})"
+        return f"; best {printable(objective)} = {measured(best.metrics[objective])} ({best.whose})"
 
 
 def _position(state: State, count: int) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runwright.cli.feed import Feed
-from runwright.cli.terminal import duration, measured, point, printable, roughly
+from runwright.cli.terminal import duration, measured, plural, point, printable, roughly
 from runwright.clock import epoch, monotonic
 from runwright.report import now_of, target_of, time_left
 from runwright.status import TrialStatus
@@ -146,15 +146,13 @@ class Display:
         if experiment is None:
             return None
         if len(experiment.objectives) > 1:
-            return _line((f"{len(incumbents.front):,} trials that no other beats in every objective", "bold"))
+            return _line((f"{plural(len(incumbents.points), 'point')} that no other beats in every objective", "bold"))
         if incumbents.best is None:
             return None
-        trial, arm = incumbents.best
+        best = incumbents.best
         (objective,) = experiment.objectives
-        assert trial.result is not None, "a best trial has a result"
-        value = measured(trial.result.arms[arm][objective])
-        told = (f"best {printable(objective)} = {value}", "bold")
-        return _line(told, (f"  trial {trial.index}  {point(trial.arms_by_name[arm].parameters)}", ""))
+        told = (f"best {printable(objective)} = {measured(best.metrics[objective])}", "bold")
+        return _line(told, (f"  {best.whose}  {point(best.parameters)}", ""))
 
     def _running(self) -> Text | None:
         state = self._state

@@ -165,7 +165,7 @@ class _Run:
         place = shown(self.directory)
         finished = status == DONE
         failed = next(iter(state.aborting), summary.failures[0].trial if summary.failures else None)
-        example = failed if failed is not None else summary.best[0].index if summary.best else None
+        example = failed if failed is not None else summary.best.trial.index if summary.best else None
         say_next(
             ("results", place),
             ("table", command_line("export", place, "-o", "results.csv")),

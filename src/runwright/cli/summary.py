@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runwright.report import LiveTrial, Summary, WaitingTrial
-    from runwright.trial import BaseTrial
 
 _MOST_NOTES = 5
 _MOST_LIVE = 10
@@ -79,15 +78,12 @@ def _counted(summary: Summary) -> str:
 
 
 def _say_best(summary: Summary) -> None:
-    assert summary.best is not None, "asked for where there is one"
-    trial, name = summary.best
+    best = summary.best
+    assert best is not None, "asked for where there is one"
     (objective,) = summary.objectives
-    assert trial.result is not None, "a best trial has a result"
     say()
-    say(
-        f"best {printable(objective)} = {measured(trial.result.arms[name][objective])} (trial {trial.index})", bold=True
-    )
-    parameters = trial.arms_by_name[name].parameters
+    say(f"best {printable(objective)} = {measured(best.metrics[objective])} ({best.whose})", bold=True)
+    parameters = best.parameters
     longest = max((len(printable(key)) for key in parameters), default=0)
     for key, value in parameters.items():
         say(f"  {printable(key):<{min(longest, 40)}} = {setting(value)}")
@@ -95,11 +91,10 @@ def _say_best(summary: Summary) -> None:
 
 def _say_front(summary: Summary) -> None:
     say()
-    say(f"{plural(len(summary.front), 'trial')} that no other trial beats in every objective", bold=True)
-    for trial in summary.front[:_MOST_OF_FRONT]:
-        for line in paragraph(
-            f"trial {trial.index}: {_values(trial, list(summary.objectives))}", indent="  ", hang="    "
-        ):
+    say(f"{plural(len(summary.front), 'point')} that no other beats in every objective", bold=True)
+    for point in summary.front[:_MOST_OF_FRONT]:
+        told = ", ".join(f"{printable(name)} = {measured(point.metrics[name])}" for name in summary.objectives)
+        for line in paragraph(f"{point.whose}: {told}", indent="  ", hang="    "):
             say(line)
     if len(summary.front) > _MOST_OF_FRONT:
         say(f"  and {len(summary.front) - _MOST_OF_FRONT} more; --json has them all")
@@ -111,12 +106,6 @@ def _say_infeasible(summary: Summary) -> None:
     none = "; none meets all of them so far" if summary.best is None and not summary.front else ""
     say()
     say(f"{plural(count, 'completed trial')} {breaks} a constraint{none}", bold=True)
-
-
-def _values(trial: BaseTrial, objectives: list[str]) -> str:
-    assert trial.result is not None, "a trial on the front has a result"
-    arms = trial.result.arms.values()
-    return "; ".join(", ".join(f"{printable(name)} = {measured(arm[name])}" for name in objectives) for arm in arms)
 
 
 def _say_failures(summary: Summary, directory: Path) -> None:

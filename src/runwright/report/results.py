@@ -52,6 +52,8 @@ class Results(Sequence["Json"]):
     def best(self) -> Json | None:
         """The best completed trial; None where none has completed.
 
+        Of a point that was evaluated on several instances or with several seeds, the first trial: see `Incumbents`.
+
         Raises:
             UsageError: The experiment has no objective, or several.
         """
@@ -60,7 +62,7 @@ class Results(Sequence["Json"]):
                 f"experiment {self._name!r} has {len(self._objectives)} objectives, so no trial is best; use .pareto"
             )
         best = self._incumbents.best
-        return None if best is None else self._rows[best[0].index]
+        return None if best is None else self._rows[best.trial.index]
 
     @property
     def pareto(self) -> list[Json]:
@@ -97,7 +99,5 @@ class Results(Sequence["Json"]):
             parts.append(f"{len(found.front)} on the front")
         elif found.best is not None:
             (name,) = self._objectives
-            trial, arm = found.best
-            assert trial.result is not None, "a best trial has a result"
-            parts.append(f"best {name} = {trial.result.arms[arm][name][0]:.6g} (trial {trial.index})")
+            parts.append(f"best {name} = {found.best.metrics[name][0]:.6g} ({found.best.whose})")
         return f"<Results of {self._name!r}: {', '.join(parts)}>"

@@ -11,6 +11,7 @@ from runwright.report.rows import trial_row
 from runwright.status import TrialStatus
 
 if TYPE_CHECKING:
+    from runwright.report.best import Best
     from runwright.result import Json
     from runwright.state import State
     from runwright.trial import BaseTrial
@@ -91,8 +92,8 @@ class Summary:
         left: Estimate of the seconds that are left; None where there is none.
         stop_reason: Why it ended, or None.
         stop_message: The same in a sentence.
-        best: The best trial and the name of its best arm (one objective); None before the first.
-        front: Trials that no other dominates (several objectives).
+        best: The best point (one objective); None before the first.
+        front: Points that no other dominates (several objectives).
         infeasible: How many completed trials break a constraint on metrics; None where there is none.
         failures: FAILED trials by kind, the most frequent first.
         failed_attempts: How many attempts failed in all, those that were tried again included.
@@ -111,8 +112,8 @@ class Summary:
     left: float | None
     stop_reason: str | None
     stop_message: str
-    best: tuple[BaseTrial, str] | None
-    front: list[BaseTrial]
+    best: Best | None
+    front: list[Best]
     infeasible: int | None
     failures: list[FailureGroup]
     failed_attempts: int
@@ -133,7 +134,7 @@ class Summary:
         Args:
             state: The state that was summarized.
         """
-        arms = incumbents(state).arms if len(self.objectives) > 1 else frozenset()
+        arms = {(point.trial.index, point.arm) for point in self.front}
         body: Json = {
             "name": self.name,
             "objectives": self.objectives,
@@ -144,10 +145,14 @@ class Summary:
             "left": self.left,
             "stop": None if self.stop_reason is None else {"reason": self.stop_reason, "message": self.stop_message},
             "failed": self.failed,
-            "best": None if self.best is None else trial_row(state, self.best[0]),
+            "best": None if self.best is None else trial_row(state, self.best.trial),
         }
         if len(self.objectives) > 1:
-            body["front"] = [trial_row(state, trial, arms) for trial in self.front]
+            trials = {point.trial.index: point.trial for point in self.front}
+            body["front"] = [trial_row(state, trial, arms) for trial in trials.values()]
+        means = [_mean(point) for point in (*self.front, self.best) if point is not None and point.evaluations > 1]
+        if means:
+            body["means"] = means
         if self.infeasible is not None:
             body["infeasible"] = self.infeasible
         body["failures"] = [group.to_json() for group in self.failures]
@@ -157,6 +162,11 @@ class Summary:
         body["live"] = [live.to_json() for live in self.live]
         body["notes"] = self.notes
         return body
+
+
+def _mean(point: Best) -> Json:
+    metrics = {name: mean for name, (mean, _) in point.metrics.items()}
+    return {"trial": point.trial.index, "arm": point.arm, "evaluations": point.evaluations, "metrics": metrics}
 
 
 def summarize(state: State, now: float | None = None) -> Summary:
@@ -179,7 +189,7 @@ def summarize(state: State, now: float | None = None) -> Summary:
         stop_reason=None if state.stop_reason is None else state.stop_reason.value,
         stop_message=state.stop_message,
         best=found.best,
-        front=found.front if state.experiment is not None and len(state.experiment.objectives) > 1 else [],
+        front=found.points if state.experiment is not None and len(state.experiment.objectives) > 1 else [],
         infeasible=_infeasible(state),
         failures=_failures(state),
         failed_attempts=sum(trial.failures for trial in state.trials),
