@@ -66,10 +66,14 @@ def test_budgets_and_instances_go_through_our_scheduler_and_are_resumed(tmp_path
     kept = ("parameters", "instance", "budget", "seed")
     assert [[row[key] for key in kept] for row in rows] == [[row[key] for key in kept] for row in whole]
     assert {instance for instance, _ in seen} == {"i", "j", "k"}
-    counts = {}
+    losses = {}
     for row in rows:
-        counts[str(row["parameters"])] = counts.get(str(row["parameters"]), 0) + 1
-    assert max(counts.values()) > 1, "a promoted point is evaluated on more instances"
+        losses.setdefault(str(row["parameters"]), []).append(row["metrics"]["loss"]["mean"])
+    most = max(map(len, losses.values()))
+    assert most > 1, "a promoted point is evaluated on more instances"
+    mean, best = min((sum(found) / most, point) for point, found in losses.items() if len(found) == most)
+    assert str(rows.best["parameters"]) == best
+    assert f"best loss = {mean:.6g} (trial {rows.best['index']}, mean of {most} evaluations)" in repr(rows)
 
 
 def test_budgets_go_through_our_scheduler():
