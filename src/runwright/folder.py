@@ -35,6 +35,11 @@ CONTROL = "control"
 _FLOCK = struct.Struct("hhqqi4x")
 
 
+def is_of_run(name: str) -> bool:
+    """Whether a name in a run directory is that of what the run itself keeps there."""
+    return name.startswith(JOURNAL) or name in (LOCK, REQUESTS, TRIALS, CONTROL)
+
+
 def trial_folder(directory: Path, trial: int, attempt: int) -> Path:
     """Return the working folder of an attempt."""
     return directory / TRIALS / str(trial) / str(attempt)

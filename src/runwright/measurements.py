@@ -125,6 +125,8 @@ def measurement(value: Any, name: str) -> Measurement:
 def _number(value: Any, name: str) -> float:
     """Return a float: numpy scalars, 0-d arrays, decimals and fractions are numbers, booleans and texts are not."""
     if not isinstance(value, (int, numbers.Real, Decimal)) and getattr(value, "shape", None) == ():
+        if bool(getattr(value, "mask", False)):  # numpy's way to say that there is no value: its item() is 0.0
+            raise InvalidResultError(f"the metric {name!r} is masked; a number is needed")
         value = value.item()  # a 0-d array of numpy, torch, jax ...
     if isinstance(value, bool) or not isinstance(value, (int, numbers.Real, Decimal)):
         raise InvalidResultError(f"the metric {name!r} is {_show(value)}; a number is needed")

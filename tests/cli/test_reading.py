@@ -272,6 +272,22 @@ def test_export_follows_a_symlink_and_keeps_it(call, made, tmp_path):
     assert (tmp_path / "real.csv").read_text().startswith("index,")
 
 
+@pytest.mark.parametrize(
+    "name", ["journal.sqlite", "journal.sqlite-wal", "lock", "requests/1.json", "trials/0/1/x.csv"]
+)
+def test_export_never_writes_over_what_a_run_is_made_of(call, refused, made, tmp_path, name):
+    run, other = made(), made("other")
+    for one in (run, other):
+        before = (one.path / "journal.sqlite").read_bytes()
+        target = one.path / name
+        assert "this is a file of the run in" in refused("export", run.path, "-o", target)
+        assert (one.path / "journal.sqlite").read_bytes() == before
+    (tmp_path / "link.csv").symlink_to(run.path / name)
+    assert "this is a file of the run in" in refused("export", run.path, "-o", tmp_path / "link.csv")
+    call("export", run.path, "-o", run.path / "results.csv")
+    assert (run.path / "results.csv").exists()
+
+
 def test_export_to_a_place_that_cannot_be_written_gets_a_sentence(refused, made, tmp_path):
     run = made()
     assert "cannot be written (No such file or directory)" in refused("export", run.path, "-o", tmp_path / "no/x.csv")

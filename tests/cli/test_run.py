@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -288,6 +289,19 @@ def test_fresh_keeps_the_old_directories(place):
     assert "the old run is kept in runs/again.old-2" in place.call("run", file, "--fresh").stdout
     assert sorted(path.name for path in (place.path / "runs").iterdir()) == ["again", "again.old-1", "again.old-2"]
     assert len(place.trials("again.old-1")) == 2
+
+
+@pytest.mark.parametrize("where", [".", "..", "inner"])
+def test_fresh_moves_neither_the_experiment_file_nor_the_current_directory(place, where):
+    file = place.experiment("mine", trials=1)
+    directory = (place.path / where).resolve()
+    if where == "inner":  # the file in it, the current directory above
+        directory.mkdir()
+        file, _ = (Path(shutil.copy(path, directory)) for path in (file, place.path / "model.py"))
+    place.call("run", file, "--dir", directory)
+    said = place.call("run", file, "--fresh", "--dir", directory, status=2).stderr
+    assert "lies in this run directory, so --fresh cannot keep it aside; choose another directory" in said
+    assert (directory / "journal.sqlite").exists()
 
 
 def test_fresh_touches_no_folder_that_is_no_run_directory(place):

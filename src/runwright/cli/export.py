@@ -13,7 +13,7 @@ import click
 from runwright.cli.directory import run_directory, state_of
 from runwright.cli.terminal import plural, printable, say, shown, writing
 from runwright.errors import MissingExtraError, UsageError
-from runwright.folder import write_atomic
+from runwright.folder import JOURNAL, is_of_run, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,8 @@ def command(directory: str, form: str | None, output: str | None) -> None:
     """
     form = form or _format_of(output)
     place = run_directory(directory)
+    if output not in (None, "-"):
+        _check_target(Path(output), Path(directory))
     if form == "parquet":
         _check_parquet(output)
     state = state_of(place)
@@ -59,6 +61,20 @@ def _print(data: bytes) -> None:
 def _format_of(output: str | None) -> str:
     suffix = "" if output is None else Path(output).suffix.lower().lstrip(".")
     return suffix if suffix in _FORMATS else "csv"
+
+
+def _check_target(path: Path, source: Path) -> None:
+    """Refuse to write over what a run is made of: of this run or another one.
+
+    Raises:
+        UsageError: It is a file of a run, or the experiment file.
+    """
+    target = path.resolve()
+    if target == source.resolve():
+        raise UsageError(f"{shown(path)}: this is what is to be exported; choose another file")
+    for folder in target.parents:
+        if (folder / JOURNAL).exists() and is_of_run(target.relative_to(folder).parts[0]):
+            raise UsageError(f"{shown(path)}: this is a file of the run in {shown(folder)}; choose another file")
 
 
 def _write(path: Path, data: bytes) -> None:

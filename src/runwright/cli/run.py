@@ -58,7 +58,7 @@ def command(
         setup.check()
     place = directory or setup.directory
     if fresh:
-        aside = set_aside(place)
+        aside = set_aside(place, file)
         if aside is not None and not quiet:
             with _whoever_reads(sys.stderr if as_json else sys.stdout):
                 say(f"the old run is kept in {shown(aside)}", error=as_json)
@@ -206,17 +206,27 @@ def exit_status(summary: Summary) -> int:
     return FAILED if summary.failed else DONE
 
 
-def set_aside(directory: Path) -> Path | None:
+def set_aside(directory: Path, file: Path) -> Path | None:
     """Rename a run directory to the first free ``<dir>.old-<n>``.
+
+    Args:
+        directory: The run directory.
+        file: The experiment file.
 
     Returns:
         Its new path; None where there was none.
 
     Raises:
-        UsageError: A driver works in it, trials still run in it, or it is no run directory.
+        UsageError: A driver works in it, trials still run in it, it is no run directory, or holds more than the run.
     """
     if not directory.exists():
         return None
+    for what, path in (("experiment file", file), ("current directory", Path.cwd())):
+        if path.resolve().is_relative_to(directory.resolve()):
+            raise UsageError(
+                f"{shown(directory)}: the {what} lies in this run directory, so --fresh cannot keep it aside; "
+                "choose another directory, with --dir or `directory` in the file"
+            )
     if not (directory / JOURNAL).exists():
         if directory.is_dir() and not any(directory.iterdir()):
             return None
