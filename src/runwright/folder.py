@@ -62,6 +62,20 @@ def attempts(directory: Path) -> Iterator[tuple[int, int]]:
             yield int(trial), int(attempt)
 
 
+def check_no_trials(directory: Path) -> None:
+    """Refuse trials where the journal knows of none: their folders are made after its first commit, so it was lost.
+
+    Raises:
+        UsageError: There are some.
+    """
+    folder = directory / TRIALS
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(
+            f"{directory}: trials of an earlier run lie in {TRIALS}/, but {JOURNAL} is missing or empty; "
+            "bring the journal back, or move the directory away to start anew"
+        )
+
+
 def check_writable(directory: Path) -> None:
     """Refuse a run directory whose folders of trials may not be written: no trial could begin, nor be fenced.
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from runwright.journal import SqliteJournal
+
 from .driving import DEADLINE, Workplace, environment
 
 pytestmark = pytest.mark.slow
@@ -302,6 +304,26 @@ def test_fresh_moves_neither_the_experiment_file_nor_the_current_directory(place
     said = place.call("run", file, "--fresh", "--dir", directory, status=2).stderr
     assert "lies in this run directory, so --fresh cannot keep it aside; choose another directory" in said
     assert (directory / "journal.sqlite").exists()
+
+
+@pytest.mark.parametrize("journal", [None, "empty", "without events", "a folder"])
+def test_check_says_of_a_lost_journal_what_run_says(place, journal):
+    file = place.experiment("lost")
+    directory = place.path / "runs" / "lost"
+    path = directory / "journal.sqlite"
+    directory.mkdir(parents=True)
+    assert "nothing was started there yet" in place.call("check", file).stdout
+    (directory / "trials" / "0").mkdir(parents=True)
+    if journal == "without events":
+        SqliteJournal(path).close()
+        (directory / "trials").rename(directory / "aside")
+        assert "nothing was started there yet" in place.call("check", file).stdout
+        (directory / "aside").rename(directory / "trials")
+    elif journal is not None:
+        path.touch() if journal == "empty" else path.mkdir()
+    said = place.call("check", file, status=2).stderr
+    assert ("is no file" if journal == "a folder" else "trials of an earlier run lie in trials/") in said
+    assert place.call("run", file, status=2).stderr == said
 
 
 def test_fresh_touches_no_folder_that_is_no_run_directory(place):

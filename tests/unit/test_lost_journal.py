@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import runwright as rw
-from runwright.journal import MemoryJournal
+from runwright.journal import MemoryJournal, SqliteJournal
 from runwright.optimizers import RandomOptimizer
 from runwright.runners import LocalMetadataRunner
 
@@ -30,6 +30,15 @@ def test_a_directory_of_trials_without_a_journal_is_refused(tmp_path, left):
     with pytest.raises(rw.UsageError, match=r"trials of an earlier run lie in trials/, but journal\.sqlite is missing"):
         scheduler(tmp_path)
     assert (tmp_path / "trials" / "0" / "1").is_dir()
+    journal = tmp_path / "journal.sqlite"
+    assert (journal.read_bytes() if journal.exists() else None) == left, "a journal was made"
+
+
+def test_one_that_was_made_and_has_nothing_in_it_is_no_better(tmp_path):
+    SqliteJournal(tmp_path / "journal.sqlite").close()
+    (tmp_path / "trials" / "0" / "1").mkdir(parents=True)
+    with pytest.raises(rw.UsageError, match="trials of an earlier run lie in trials/"):
+        scheduler(tmp_path)
 
 
 def test_a_directory_without_trials_may_begin(tmp_path):

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runwright.cli.directory import state_of
 from runwright.cli.points import ranges
 from runwright.cli.terminal import command as command_line
 from runwright.cli.terminal import duration, paragraph, plural, printable, say, say_json, setting, shown
 from runwright.errors import ExperimentChangedError
-from runwright.folder import JOURNAL, driver_of
+from runwright.folder import JOURNAL, check_no_trials, driver_of
 
 if TYPE_CHECKING:
     from runwright.config import ExperimentFile
@@ -83,12 +82,17 @@ def _began(place: Path, setup: ExperimentFile) -> str:
     Raises:
         ExperimentChangedError: An experiment with another definition.
     """
+    from runwright.journal import read_events
+    from runwright.journal.files import is_new
     from runwright.loop.session import differences
     from runwright.report import target_of
+    from runwright.state import State
 
-    if not (place / JOURNAL).is_file():
+    path = place / JOURNAL
+    state = State() if is_new(path) else State.of(read_events(path))
+    if state.experiment is None:
+        check_no_trials(place.absolute())
         return "nothing was started there yet"
-    state = state_of(place)
     was, now = state.definition, setup.definition()
     changed = differences(was.get("experiment"), now["experiment"], "")
     changed += differences(was.get("optimizer"), now["optimizer"], "optimizer")

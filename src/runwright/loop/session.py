@@ -10,8 +10,9 @@ from runwright import events as ev
 from runwright import mailbox
 from runwright.clock import SystemClock, VirtualClock, Waker, monotonic
 from runwright.errors import ExperimentChangedError, UsageError
-from runwright.folder import JOURNAL, TRIALS, DirectoryLock, check_writable
+from runwright.folder import JOURNAL, DirectoryLock, check_no_trials, check_writable
 from runwright.journal import MemoryJournal, SqliteJournal
+from runwright.journal.files import is_new
 from runwright.loop import history
 from runwright.loop.engine import Engine
 from runwright.loop.lost import note_lost
@@ -116,6 +117,8 @@ class Session:
             # A transaction whose effect outlives the machine's fall must outlive it too.
             full = sync == "full" if sync else self.runner.traits.survives_driver
             path = self._directory / JOURNAL
+            if is_new(path):
+                self._check_not_lost()  # before one is made
             self._own_journal = SqliteJournal(path, synchronous="FULL" if full else "NORMAL")
         return self._own_journal
 
@@ -125,7 +128,7 @@ class Session:
         past = history.fold(self.state, self.journal.read(), history=optimizer.rebuild != "stateless")
         recorded = self.state.experiment
         if recorded is None:
-            self._check_new()
+            self._check_not_lost()
         else:
             self._check_unchanged(definition)
             self.experiment = recorded  # its parameters in their first order, on which suggestions hang
@@ -153,16 +156,9 @@ class Session:
             "optimizer": optimizer.describe(),
         }
 
-    def _check_new(self) -> None:
-        """Refuse trials without a journal: the folders of trials are made after the first commit, so it was lost."""
-        if self._directory is None:
-            return
-        with suppress(FileNotFoundError):
-            if any((self._directory / TRIALS).iterdir()):
-                raise UsageError(
-                    f"{self._directory}: trials of an earlier run lie in {TRIALS}/, but {JOURNAL} is missing or empty; "
-                    f"bring the journal back, or move the directory away to start anew"
-                )
+    def _check_not_lost(self) -> None:
+        if self._directory is not None:
+            check_no_trials(self._directory)
 
     def _check_unchanged(self, now: Json) -> None:
         """Refuse another experiment in the same directory, with the difference shown."""
