@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runwright.errors import InvalidResultError, UsageError
 from runwright.measurements import read_returned
 from runwright.process.attempt import RESULT, STDERR, STDOUT
+from runwright.process.matching import MOST_SECONDS, Matcher
 from runwright.result import Result, check_objectives
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Reading:
 
     def __init__(self, how: Mapping[str, Any] | None) -> None:
         self._log: str | None = None
+        self._matcher: Matcher | None = None
         if how is None:
             return
         if set(how) != {"from", "pattern"} or how["from"] not in _LOGS:
@@ -52,6 +54,12 @@ class Reading:
         except (re.error, TypeError) as error:
             raise UsageError(f"result.pattern {how['pattern']!r:.200} is no regular expression: {error}") from None
         self._log = str(how["from"])
+        self._matcher = Matcher(how["pattern"], MOST_SECONDS)
+
+    def close(self) -> None:
+        """Let go of what was needed to read; idempotent."""
+        if self._matcher is not None:
+            self._matcher.close()
 
     @property
     def stream(self) -> str | None:
@@ -116,13 +124,17 @@ class Reading:
         return own if isinstance(own, dict) else {}
 
     def _matched(self, data: bytes, name: str, experiment: Experiment) -> Json:
-        text = data.decode("utf-8", "replace")
-        found = None
-        for found in self._pattern.finditer(text):  # noqa: B007  (the last one counts)
-            pass
+        assert self._matcher is not None, "there is a pattern"
+        try:
+            found = self._matcher.last(data)
+        except TimeoutError:
+            raise InvalidResultError(
+                f"looking for the pattern {self._pattern.pattern!r:.200} in {name} took more than {MOST_SECONDS} s; "
+                "write it so that there are fewer ways to match, without a repeat in a repeat"
+            ) from None
         if found is None:
             raise InvalidResultError(f"{name} has nothing that matches the pattern {self._pattern.pattern!r:.200}")
-        texts = found.groupdict() or {next(iter(experiment.objectives)): found.group(1)}
+        texts = found["name"] or {next(iter(experiment.objectives)): found["first"]}
         return {metric: _number(text, metric, name) for metric, text in texts.items() if text is not None}
 
 

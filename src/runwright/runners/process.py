@@ -207,6 +207,7 @@ class ProcessRunner(Runner):
     def close(self) -> None:
         """Let go of everything; live trials go on."""
         self._launcher.close()
+        self._reading.close()
         if self._attempts is not None:
             self._attempts.live.close()
         self._attempts = None
