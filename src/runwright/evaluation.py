@@ -38,6 +38,13 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
+_NO_RESULT = {
+    "a coroutine (async def)": inspect.iscoroutinefunction,
+    "a generator (it has a yield)": inspect.isgeneratorfunction,
+    "an asynchronous generator": inspect.isasyncgenfunction,
+}
+
+
 class Evaluation:
     """A function, and how it is called for an experiment.
 
@@ -59,6 +66,9 @@ class Evaluation:
         Raises:
             UsageError: It cannot be called with the parameters of the experiment; the sentence names the argument.
         """
+        for kind, is_kind in _NO_RESULT.items():
+            if is_kind(self.function):
+                raise UsageError(f"the function {_name(self.function)!r} is {kind}: a call must return the result")
         if not experiment.is_open:
             self._plan = _Plan.of(self.function, experiment.parameters)
             if experiment.conditional and not self._plan.mapping:
@@ -276,12 +286,15 @@ def _check_defaults(function: Callable[..., Any], experiment: Experiment) -> Non
 
 
 def _refuse(function: Callable[..., Any], known: Collection[str], why: str) -> NoReturn:
-    name = getattr(function, "__qualname__", type(function).__qualname__)
     parameters = ", ".join(list(known)[:10])
     raise UsageError(
-        f"the function {name!r} cannot be called with the parameters ({parameters}): {why}; "
+        f"the function {_name(function)!r} cannot be called with the parameters ({parameters}): {why}; "
         "take each as a keyword, or all as one mapping"
     )
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", type(function).__qualname__)
 
 
 def _own_result(returned: Result, arm: str, objectives: Mapping[str, str]) -> Result:

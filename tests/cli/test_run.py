@@ -354,6 +354,17 @@ def test_a_changed_file_is_refused_with_the_difference_by_run_and_check(place):
         assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize(("first", "then"), [("local", "simulated"), ("simulated", "local")])
+def test_real_and_simulated_results_are_not_mixed(place, first, then):
+    file = place.experiment("mixed", runner=first, trials=1)
+    place.call("run", file)
+    file.write_text(file.read_text().replace(f"type: {first}", f"type: {then}").replace("trials: 1", "trials: 2"))
+    was = {"local": "real", "simulated": "simulated"}[first]
+    for command in ("run", "check"):
+        assert f"its trials ran in {was} time, and these would not" in place.call(command, file, status=2).stderr
+    assert len(place.trials("mixed")) == 1
+
+
 # Requests to a driver that lives.
 
 

@@ -351,6 +351,18 @@ def test_a_parameter_called_seed_is_a_parameter():
     assert evaluate(lambda seed: seed, named).metrics["y"][0] == 0.25
 
 
+async def _coroutine(x, z):
+    return x + z
+
+
+def _generator(x, z):
+    yield x + z
+
+
+async def _asynchronous(x, z):
+    yield x + z
+
+
 @pytest.mark.parametrize(
     ("function", "sentence"),
     [
@@ -359,15 +371,18 @@ def test_a_parameter_called_seed_is_a_parameter():
         (lambda: 0, "it takes no argument 'x'"),
         (lambda a, b: 0, "its required argument 'a' is no parameter of the experiment"),
         (lambda a, z: 0, "its required argument 'a' is no parameter of the experiment"),
+        (_coroutine, "is a coroutine .async def.: a call must return the result"),
+        (_generator, "is a generator .it has a yield.: a call must return the result"),
+        (_asynchronous, "is an asynchronous generator: a call must return the result"),
     ],
-    ids=["more", "fewer", "none", "others", "another"],
+    ids=["more", "fewer", "none", "others", "another", "async", "generator", "asynchronous generator"],
 )
 def test_a_function_of_other_arguments_is_refused(function, sentence):
     with pytest.raises(UsageError, match=sentence):
         Evaluation(function).prepare(experiment())
     failure = evaluate(function, trial()).failure
     assert failure.kind is FailureKind.CRASHED
-    assert sentence in failure.message
+    assert re.search(sentence, failure.message)
 
 
 def test_a_batch_is_evaluated_arm_by_arm():

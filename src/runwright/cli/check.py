@@ -10,7 +10,6 @@ import click
 from runwright.cli.points import ranges
 from runwright.cli.terminal import command as command_line
 from runwright.cli.terminal import duration, paragraph, plural, printable, say, say_json, setting, shown
-from runwright.errors import ExperimentChangedError
 from runwright.folder import JOURNAL, check_no_trials, driver_of
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def command(file: Path, directory: Path | None, as_json: bool) -> None:
     check_fit(experiment, runner, policy)
     optimizer.setup(experiment)
     place = directory or setup.directory
-    began = _began(place, setup)
+    began = _began(place, setup, runner)
     if as_json:
         say_json(_as_json(setup, experiment, optimizer, runner, policy, place, began))
         return
@@ -76,7 +75,7 @@ def command(file: Path, directory: Path | None, as_json: bool) -> None:
     _say("run it", command_line("run", shown(file), *options))
 
 
-def _began(place: Path, setup: ExperimentFile) -> str:
+def _began(place: Path, setup: ExperimentFile, runner: Runner) -> str:
     """Say what stands in the run directory.
 
     Raises:
@@ -84,7 +83,7 @@ def _began(place: Path, setup: ExperimentFile) -> str:
     """
     from runwright.journal import read_events
     from runwright.journal.files import is_new
-    from runwright.loop.session import differences
+    from runwright.loop.session import check_unchanged
     from runwright.report import target_of
     from runwright.state import State
 
@@ -93,15 +92,8 @@ def _began(place: Path, setup: ExperimentFile) -> str:
     if state.experiment is None:
         check_no_trials(place.absolute())
         return "nothing was started there yet"
-    was, now = state.definition, setup.definition()
-    changed = differences(was.get("experiment"), now["experiment"], "")
-    changed += differences(was.get("optimizer"), now["optimizer"], "optimizer")
-    if changed:
-        told = "; ".join(changed[:5]) + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")  # noqa: PLR2004
-        raise ExperimentChangedError(
-            f"{shown(place)} was started with another definition ({printable(told)[:700]}); "
-            f"take the change back, or start anew in another directory or with --fresh"
-        )
+    about = {"type": type(runner).__name__, "simulated": runner.traits.simulated}
+    check_unchanged(state, {**setup.definition(), "runner": about}, shown(place))
     pid = driver_of(place)
     who = "" if pid is None else f", a driver (pid {pid}) works in it"
     target = target_of(state)

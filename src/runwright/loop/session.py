@@ -130,7 +130,7 @@ class Session:
         if recorded is None:
             self._check_not_lost()
         else:
-            self._check_unchanged(definition)
+            check_unchanged(self.state, definition, str(self._directory or "the journal"))
             self.experiment = recorded  # its parameters in their first order, on which suggestions hang
         optimizer.setup(self.experiment)
         self.clock.start_at(self.state.last_time)
@@ -152,28 +152,17 @@ class Session:
         return {
             "format": 1,
             "experiment": self.experiment.to_dict(),
-            "runner": {"type": type(runner).__name__, "report_keys": runner.run_metadata_report_keys},
+            "runner": {
+                "type": type(runner).__name__,
+                "report_keys": runner.run_metadata_report_keys,
+                "simulated": isinstance(self.clock, VirtualClock),
+            },
             "optimizer": optimizer.describe(),
         }
 
     def _check_not_lost(self) -> None:
         if self._directory is not None:
             check_no_trials(self._directory)
-
-    def _check_unchanged(self, now: Json) -> None:
-        """Refuse another experiment in the same directory, with the difference shown."""
-        was = self.state.definition
-        changed = differences(was.get("experiment"), now["experiment"], "")
-        changed += differences(was.get("optimizer"), now["optimizer"], "optimizer")
-        if self.state.live:
-            changed += differences(was["runner"]["type"], now["runner"]["type"], "runner.type")
-        if changed:
-            more = f"; and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
-            raise ExperimentChangedError(
-                f"{self._directory or 'the journal'} was started with another definition "
-                f"({'; '.join(changed[:_SHOWN]) + more:.700}); "
-                f"take the change back, or start anew in another directory or with --fresh"
-            )
 
     # Working.
 
@@ -269,6 +258,33 @@ def check_sync(sync: Sync | None, directory: Path | str | None, journal: Journal
         raise UsageError(f"sync is 'full' (an event survives a power cut) or 'normal', not {sync!r:.60}")
     if directory is None or journal is not None:
         raise UsageError("sync is about the journal of a run directory: give directory=..., and no journal of your own")
+
+
+def check_unchanged(state: State, now: Json, place: str) -> None:
+    """Refuse another experiment where one has begun, with the difference shown.
+
+    Args:
+        state: The one that has begun.
+        now: The definition of the other one.
+        place: Where the first one is.
+
+    Raises:
+        ExperimentChangedError: It differs in what must not change.
+    """
+    was = state.definition
+    changed = differences(was.get("experiment"), now["experiment"], "")
+    changed += differences(was.get("optimizer"), now["optimizer"], "optimizer")
+    if state.live:
+        changed += differences(was["runner"]["type"], now["runner"]["type"], "runner.type")
+    simulated = was.get("runner", {}).get("simulated", now["runner"]["simulated"])  # earlier versions did not record it
+    if simulated != now["runner"]["simulated"]:  # results of both kinds are not mixed
+        changed.append(f"its trials ran in {'simulated' if simulated else 'real'} time, and these would not")
+    if changed:
+        more = f"; and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+        raise ExperimentChangedError(
+            f"{place} was started with another definition ({'; '.join(changed[:_SHOWN]) + more:.700}); "
+            f"take the change back, or start anew in another directory or with --fresh"
+        )
 
 
 def differences(was: Any, now: Any, where: str) -> list[str]:
