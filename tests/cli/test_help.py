@@ -54,11 +54,31 @@ def test_the_version():
     assert result.stdout == f"runwright {__version__}\n"
 
 
-def test_bad_usage_ends_with_status_two():
-    for words in (["nonsense"], ["run"], ["status", "--nonsense"], ["story", "x", "one"], ["story", "x", "-1"]):
-        result = CliRunner().invoke(cli, words)
-        assert result.exit_code == 2
-        assert "Traceback" not in result.output
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("nonsense", "there is no command 'nonsense'; they are run, check, status"),
+        ("stat", "there is no command 'stat', did you mean 'status'?"),
+        ("--nonsense", "No such option '--nonsense'; see runwright --help"),
+        ("run", "Missing argument 'FILE'; see runwright run --help"),
+        ("run x --trials 0", "Invalid value for '--trials': 0 is not"),
+        ("status --nonsense", "see runwright status --help"),
+        ("story x one", "Invalid value for 'TRIAL'"),
+        ("story x -1", "No such option '-1'; see runwright story --help"),
+    ],
+)
+def test_bad_usage_is_one_line_and_ends_with_status_two(words, sentence):
+    result = CliRunner().invoke(cli, words.split(), prog_name="runwright")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert sentence in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_without_a_word_it_explains_itself():
+    result = CliRunner().invoke(cli, [])
+    assert "Usage: " in result.output
+    assert "Commands:" in result.output
 
 
 @pytest.mark.slow

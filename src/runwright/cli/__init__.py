@@ -63,13 +63,42 @@ class _Commands(click.Group):
         assert isinstance(found, click.Command), "each file of a sub-command has one"
         return found
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], _COMMANDS, 1)
+            hint = f", did you mean {near[0]!r}?" if near else f"; they are {', '.join(_COMMANDS)}"
+            raise _Told(f"there is no command {args[0]!r:.60}{hint}")
+        return super().resolve_command(ctx, args)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise _in_a_line(error) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _in_a_line(error) from None
         except RunwrightError as error:
             raise _Told(str(error)) from None
         except KeyboardInterrupt:
             raise _Interrupted("interrupted") from None
+
+
+def _in_a_line(error: click.UsageError) -> click.ClickException:
+    """Return an error of usage as one line; one that shows itself in a way of its own, as the help, stays as it is."""
+    if type(error).show is not click.UsageError.show:
+        return error
+    command = "runwright" if error.ctx is None else error.ctx.command_path
+    return _Told(f"{error.format_message().rstrip('.?')}; see {command} --help")
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
