@@ -53,6 +53,12 @@ def _grace(value: object) -> float:
     return 0.0 if type(value) in (int, float) and value == 0 else duration(value)
 
 
+def _path(value: object) -> object:
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("it has a null character, which no path can have; remove it")
+    return value
+
+
 def _number(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"it must be a number, not {value!r:.60}")  # noqa: TRY004  (said as a sentence)
@@ -251,7 +257,7 @@ class FilePart(_Part):
 
     name: str
     seed: Seed = 0
-    directory: Annotated[str, Field(min_length=1)] | None = None
+    directory: Annotated[str, Field(min_length=1), _saying(_path)] | None = None
     sync: Literal["full", "normal"] | None = None
     parameters: dict[str, ParameterPart]
     objectives: dict[str, Literal["minimize", "maximize"]]
