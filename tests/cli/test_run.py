@@ -336,6 +336,19 @@ def test_fresh_touches_no_folder_that_is_no_run_directory(place):
     assert (folder / "data").exists()
 
 
+@pytest.mark.parametrize("words", [["run"], ["run", "--dir", "."], ["check"]])
+def test_a_current_folder_that_was_removed_gets_a_sentence(place, words):
+    file = place.experiment("homeless") if "--dir" in words else "homeless.yaml"
+    gone = place.path / "gone"
+    gone.mkdir()
+    script = f'cd "{gone}"; rmdir "{gone}"; exec "$@"'
+    command = ["sh", "-c", script, "-", sys.executable, "-m", "runwright", words[0], str(file), *words[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=environment())
+    assert done.returncode == 2, done.stderr
+    assert "the current folder has been removed; change to another" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_another_directory_can_be_given(place):
     file = place.experiment("moved", trials=1)
     out = place.call("run", file, "--dir", "elsewhere/here").stdout

@@ -71,7 +71,11 @@ class ExperimentFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.here = Path(os.path.abspath(path)).parent  # noqa: PTH100  (links stay, ".." goes)
+        try:
+            self.here = Path(os.path.abspath(path)).parent  # noqa: PTH100  (links stay, ".." goes)
+        except FileNotFoundError:
+            what = "the current folder has been removed; change to another, or give the whole path of the file"
+            raise ExperimentFileError(what, file=path) from None
         self._source = Source(path)
         try:
             self._part = FilePart.model_validate(self._source.plain(is_text))

@@ -82,7 +82,12 @@ class Session:
         self.runner = runner
         self.clock = clock or (VirtualClock() if runner.traits.simulated else SystemClock())
         self.state = State()
-        self._directory = None if directory is None else Path(directory).absolute()
+        try:
+            self._directory = None if directory is None else Path(directory).absolute()
+        except FileNotFoundError:
+            raise UsageError(
+                f"{directory!s:.300}: the current folder has been removed; change to another, or give the whole path"
+            ) from None
         self._lock: DirectoryLock | None = None
         self._own_journal: Journal | None = None
         self._waker: Waker | None = None
@@ -106,7 +111,7 @@ class Session:
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{self._directory}: cannot be made ({error.strerror})") from None
+            raise UsageError(f"{self._directory!s:.300}: cannot be made ({error.strerror})") from None
         self._lock = DirectoryLock(self._directory)
         check_writable(self._directory)
 
