@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -19,6 +20,73 @@ from runwright.status import FailureKind, StopCause, StopReason
 def test_a_missing_directory_and_one_without_a_journal_get_a_sentence(refused, tmp_path):
     assert refused("status", tmp_path / "nope").endswith("there is no such directory or experiment file")
     assert "no experiment was started here (journal.sqlite is missing)" in refused("status", tmp_path)
+
+
+COMMANDS = [
+    ["status"], ["story", 0], ["logs", 0], ["stop"], ["rerun", 0], ["enqueue", "x=1"], ["export"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 5000, "a/" * 2000])
+def test_a_name_that_no_file_can_have_gets_a_sentence(refused, words, name):
+    said = refused(words[0], name, *words[1:])
+    assert said.startswith("aaa" if "/" not in name else "a/a")
+    assert "cannot be looked into (File name too long)" in said or "there is no such directory" in said
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_an_empty_name_is_not_the_current_folder(refused, made, monkeypatch, words):
+    monkeypatch.chdir(made().path)
+    assert "the run directory is empty" in refused(words[0], "", *words[1:])
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_a_directory_that_may_not_be_entered_gets_a_sentence(refused, locked, words):
+    assert "run: cannot be looked into (Permission denied)" in refused(words[0], locked, *words[1:])
+
+
+def test_check_and_a_fresh_run_say_so_of_their_directory(refused, locked, tmp_path):
+    (tmp_path / "model.py").write_text("def f(x): return x")
+    file = tmp_path / "file.yaml"
+    file.write_text(FILE)
+    for words in (["check", file], ["run", file, "--fresh"]):
+        assert "cannot be looked into (Permission denied)" in refused(*words, "--dir", locked)
+        assert "cannot be looked into (File name too long)" in refused(*words, "--dir", "a" * 300)
+        assert refused(*words, "--dir", "") == "--dir is empty; name a directory, or leave --dir out"
+    assert "--dir is empty" in refused("run", file, "--dir", "")
+    assert "aaa: cannot be made (File name too long)" in refused("run", file, "--dir", "a" * 270)
+    assert "cannot be made (File name too long)" in refused("run", file, "--dir", "a" * 5000)
+    file.write_text(f"{FILE}directory: {'d' * 300}\n")
+    for words in (["check", file], ["status", file]):
+        assert "cannot be looked into (File name too long)" in refused(*words)
+    assert not (tmp_path / "runs").exists()
+
+
+FILE = """name: t
+parameters: {x: {type: float, bounds: [0, 1]}}
+objectives: {y: minimize}
+evaluate: {function: "model:f"}
+stop: {trials: 1}
+"""
+
+
+@pytest.fixture
+def locked(made, monkeypatch):
+    """Return a run directory that may not be entered; root may enter all, so that `stat` is made to fail for it."""
+    path = made("run").path
+    path.chmod(0)
+    if os.geteuid() == 0:
+        stat = type(path).stat
+
+        def denied(self, **kwargs):
+            if self.parent == path:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+            return stat(self, **kwargs)
+
+        monkeypatch.setattr(type(path), "stat", denied)
+    yield path
+    path.chmod(0o755)
 
 
 def test_a_journal_without_events_gets_a_sentence(refused, tmp_path):

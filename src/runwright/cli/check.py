@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runwright.cli.directory import directory_option, was_started
 from runwright.cli.points import ranges
 from runwright.cli.terminal import command as command_line
 from runwright.cli.terminal import duration, paragraph, plural, printable, say, say_json, setting, shown
@@ -30,7 +31,7 @@ _LABEL = 11
 
 @click.command("check", short_help="Check an experiment file; run nothing.")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--dir", "directory", metavar="DIR", type=click.Path(path_type=Path), help="Run directory.")
+@directory_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(file: Path, directory: Path | None, as_json: bool) -> None:
     """Check FILE and print what would run, without running anything.
@@ -88,6 +89,7 @@ def _began(place: Path, setup: ExperimentFile, runner: Runner) -> str:
     from runwright.state import State
 
     path = place / JOURNAL
+    was_started(place)  # or it cannot be looked into, of which more is said here than of a journal
     state = State() if is_new(path) else State.of(read_events(path))
     if state.experiment is None:
         check_no_trials(place.absolute())

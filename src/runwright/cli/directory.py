@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runwright.cli.terminal import command, shown
+import click
+
+from runwright.cli.terminal import brief, command, shown
 from runwright.errors import UsageError
 from runwright.folder import JOURNAL, LOCK, control_folder, lock_holder
 
@@ -18,6 +21,19 @@ if TYPE_CHECKING:
     from runwright.trial import BaseTrial
 
 
+_LONGEST = 300
+
+
+def _given(_ctx: click.Context, _parameter: click.Parameter, argument: str | None) -> Path | None:
+    if argument == "":  # a variable of a shell that is not set, as a rule; a path of nothing is the current folder
+        raise UsageError("--dir is empty; name a directory, or leave --dir out")
+    return None if argument is None else Path(argument)
+
+
+directory_option = click.option("--dir", "directory", metavar="DIR", callback=_given, help="Run directory.")
+"""The option ``--dir`` of the commands that take an experiment file."""
+
+
 def run_directory(argument: str) -> Path:
     """Return the run directory that is meant.
 
@@ -25,10 +41,12 @@ def run_directory(argument: str) -> Path:
         argument: The directory, or an experiment file, whose own directory is meant.
 
     Raises:
-        UsageError: There is no such directory, or no experiment was started in it.
+        UsageError: There is no such directory, it cannot be entered, or no experiment was started in it.
     """
+    if not argument:
+        raise UsageError("the run directory is empty; name the directory, or the experiment file, of a run")
     path = Path(argument)
-    if path.is_file():
+    if _is_file(path, path):
         from runwright.config import load
 
         file, path = path, load(path, check=False).directory
@@ -36,10 +54,31 @@ def run_directory(argument: str) -> Path:
     else:
         start = "; give the directory, or the experiment file, of a run that was started"
         if not path.exists():
-            raise UsageError(f"{shown(path)}: there is no such directory or experiment file")
-    if not (path / JOURNAL).is_file():
-        raise UsageError(f"{shown(path)}: no experiment was started here ({JOURNAL} is missing){start}")
+            raise UsageError(f"{brief(shown(path), _LONGEST)}: there is no such directory or experiment file")
+    if not was_started(path):
+        raise UsageError(
+            f"{brief(shown(path), _LONGEST)}: no experiment was started here ({JOURNAL} is missing){start}"
+        )
     return path
+
+
+def was_started(directory: Path) -> bool:
+    """Whether a run directory has a journal.
+
+    Raises:
+        UsageError: Nobody can tell: its name is too long, or it may not be entered.
+    """
+    return _is_file(directory / JOURNAL, directory)
+
+
+def _is_file(path: Path, named: Path) -> bool:
+    """Whether there is such a file; not knowing is an error, which `Path.is_file` hides in some versions of Python."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise UsageError(f"{brief(shown(named), _LONGEST)}: cannot be looked into ({error.strerror})") from None
 
 
 def events_of(directory: Path) -> Iterator[Event]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from runwright.cli.directory import state_of, supervisors_of
+from runwright.cli.directory import directory_option, state_of, supervisors_of, was_started
 from runwright.cli.terminal import OutputError, plural, say, say_json, shown, silence
 from runwright.cli.terminal import command as command_line
 from runwright.errors import UsageError
@@ -29,7 +29,7 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 @click.command("run", short_help="Run an experiment, or go on with it.")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--dir", "directory", metavar="DIR", type=click.Path(path_type=Path), help="Run directory.")
+@directory_option
 @click.option("--fresh", is_flag=True, help="Start anew; the old run directory is renamed, never deleted.")
 @click.option("--trials", metavar="N", type=click.IntRange(min=1), help="Trials in all, instead of stop.trials.")
 @click.option("--quiet", "-q", is_flag=True, help="Print the summary alone.")
@@ -219,6 +219,7 @@ def set_aside(directory: Path, file: Path) -> Path | None:
     Raises:
         UsageError: A driver works in it, trials still run in it, it is no run directory, or holds more than the run.
     """
+    started = was_started(directory)
     if not directory.exists():
         return None
     for what, path in (("experiment file", file), ("current directory", Path.cwd())):
@@ -227,7 +228,7 @@ def set_aside(directory: Path, file: Path) -> Path | None:
                 f"{shown(directory)}: the {what} lies in this run directory, so --fresh cannot keep it aside; "
                 "choose another directory, with --dir or `directory` in the file"
             )
-    if not (directory / JOURNAL).exists():
+    if not started:
         if directory.is_dir() and not any(directory.iterdir()):
             return None
         raise UsageError(
