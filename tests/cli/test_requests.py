@@ -76,7 +76,10 @@ def test_enqueue_reads_a_file_and_standard_input(call, made, tmp_path):
     file.write_text(json.dumps(points))
     assert "try 2 points" in call("enqueue", run.path, "--file", file).stdout
     assert "try 1 point" in call("enqueue", run.path, "--file", "-", input=json.dumps(points[0])).stdout
-    assert bodies(run) == [{"kind": "enqueue", "points": points}, {"kind": "enqueue", "points": points[:1]}]
+    file.write_text(json.dumps(points[1]), "utf-8-sig")  # as editors of another system write it
+    call("enqueue", run.path, "--file", file)
+    call("enqueue", run.path, "--file", "-", input=file.read_bytes())
+    assert [body["points"] for body in bodies(run)] == [points, points[:1], points[1:], points[1:]]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +112,8 @@ def test_a_point_that_is_none_gets_a_sentence_and_nothing_is_posted(refused, mad
         (b"{", "is no JSON in UTF-8"),
         (b"[]", "must be a list of points"),
         (b"[1]", "must be a list of points"),
+        (b"[" * 100_000, "is nested too deep; it must be a list of points"),
+        (b'[{"x": 0.5, "n": 1, "kind": "a", "x": 0.6}]', "points.json: 'x' stands twice in one object; remove one"),
         (b'[{"x": 0.5, "n": 1, "kind": "a"}, {"x": 9, "n": 1, "kind": "a"}]', "point 1: parameter 'x': the value 9"),
     ],
 )

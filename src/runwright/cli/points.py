@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runwright.experiment import Experiment, Parameter
 
 _LONGEST = 60
+_LONGEST_PATH = 300
 
 
 def from_words(experiment: Experiment, words: Sequence[str]) -> dict[str, Any]:
@@ -84,18 +85,30 @@ def from_file(path: str) -> list[dict[str, Any]]:
         path: The file; ``-`` is standard input.
 
     Raises:
-        UsageError: It cannot be read, or is something else.
+        UsageError: It cannot be read, is something else, or names a parameter twice in one point.
     """
+    where = brief(shown(path), _LONGEST_PATH)
+
+    def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in found:
+                raise UsageError(f"{where}: '{brief(name, _LONGEST)}' stands twice in one object; remove one of them")
+            found[name] = value
+        return found
+
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text("utf-8")
-        body = json.loads(text)
+        body = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=each_once)
     except OSError as error:
-        raise UsageError(f"{shown(path)}: cannot be read ({error.strerror})") from None
+        raise UsageError(f"{where}: cannot be read ({error.strerror})") from None
     except ValueError as error:
-        raise UsageError(f"{shown(path)}: is no JSON in UTF-8 ({printable(error)})") from None
+        raise UsageError(f"{where}: is no JSON in UTF-8 ({printable(error)})") from None
+    except RecursionError:
+        raise UsageError(f"{where}: is nested too deep; it must be a list of points") from None
     points = [body] if isinstance(body, dict) else body
     if not isinstance(points, list) or not points or not all(isinstance(point, dict) for point in points):
-        raise UsageError(f"{shown(path)}: must be a list of points, each an object of parameter names to values")
+        raise UsageError(f"{where}: must be a list of points, each an object of parameter names to values")
     return points
 
 
