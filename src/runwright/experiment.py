@@ -178,10 +178,13 @@ class Experiment:
             name: The parameter.
             values: The point, as far as what the parameter depends on.
         """
-        when = self.parameters[name].when or {}
-        return all(parent in values and values[parent] in wanted for parent, wanted in when.items()) and all(
-            self.is_there(parent, values) for parent in when
-        )
+        above = [name]
+        while above:
+            when = self.parameters[above.pop()].when or {}
+            if not all(parent in values and values[parent] in wanted for parent, wanted in when.items()):
+                return False
+            above += when
+        return True
 
     def validate(self, parameters: Mapping[str, Any]) -> dict[str, ParameterValue]:
         """Return a point as the parameters' own types, in the parameters' order.

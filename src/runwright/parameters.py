@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from runwright.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from runwright.result import Json
 
@@ -258,10 +258,11 @@ def conditions(parameters: Mapping[str, Parameter]) -> list[str]:
     Raises:
         UsageError: A condition names what is no choice or no value of it, or conditions go round in a circle.
     """
-    order: list[str] = []
+    order: dict[str, None] = {}
     for name in parameters:
-        _visit(name, parameters, order, ())
-    return order
+        if name not in order:
+            _visit(name, parameters, order)
+    return list(order)
 
 
 def check_condition(name: str, parameters: Mapping[str, Parameter]) -> None:
@@ -283,15 +284,25 @@ def check_condition(name: str, parameters: Mapping[str, Parameter]) -> None:
                 raise UsageError(f"when {parent!r}: {error}") from None
 
 
-def _visit(name: str, parameters: Mapping[str, Parameter], order: list[str], path: tuple[str, ...]) -> None:
-    if name in order:
-        return
-    if name in path:
-        raise UsageError(f"the conditions go round in a circle: {' depends on '.join([*path, name])}")
+def _visit(name: str, parameters: Mapping[str, Parameter], order: dict[str, None]) -> None:
+    """Add a parameter to the order, after what it depends on. Without recursion: a chain may be of any length."""
+    path = {name: _parents(name, parameters)}
+    while path:
+        last = next(reversed(path))
+        parent = next(path[last], None)
+        if parent is None:
+            del path[last]
+            order[last] = None
+        elif parent in path:
+            circle = " depends on ".join([*path, parent])
+            raise UsageError(f"the conditions go round in a circle: {circle:.400}")
+        elif parent not in order:
+            path[parent] = _parents(parent, parameters)
+
+
+def _parents(name: str, parameters: Mapping[str, Parameter]) -> Iterator[str]:
     try:
         check_condition(name, parameters)
     except UsageError as error:
         raise UsageError(f"parameter {name!r}: {error}") from None
-    for parent in parameters[name].when or {}:
-        _visit(parent, parameters, order, (*path, name))
-    order.append(name)
+    return iter(parameters[name].when or {})

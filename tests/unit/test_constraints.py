@@ -111,6 +111,15 @@ def test_a_point_has_the_parameters_that_are_there():
         experiment.validate({"rate": 0.1, "optimizer": "sgd"})
 
 
+def test_conditions_may_form_a_long_chain():
+    parameters = {f"z{n}": Choice(["a", "b"], when={f"z{n + 1}": "a"}) for n in range(1500)}
+    parameters["z1500"] = Choice(["a", "b"])
+    experiment = Experiment("chain", parameters, {"y": "minimize"})
+    assert experiment.order == [f"z{n}" for n in range(1500, -1, -1)]
+    assert experiment.is_there("z0", dict.fromkeys(parameters, "a"))
+    assert not experiment.is_there("z0", dict.fromkeys(parameters, "a") | {"z1500": "b"})
+
+
 def test_several_values_and_several_choices_are_conditions_too():
     parameters = {
         "a": Choice([1, 2, 3]),
@@ -131,6 +140,10 @@ def test_several_values_and_several_choices_are_conditions_too():
         (
             {"z": Choice(["a"], when={"w": "b"}), "w": Choice(["b"], when={"z": "a"})},
             "in a circle: z depends on w depends on z",
+        ),
+        (
+            {f"z{n}": Choice(["a"], when={f"z{(n + 1) % 2000}": "a"}) for n in range(2000)},
+            "in a circle: z0 depends on z1 depends on z2",
         ),
     ],
 )
