@@ -98,14 +98,16 @@ class FunctionReference:
                 module = _script(self.source, script_name)
             else:
                 module = importlib.import_module(self.source)
-        except (Exception, SystemExit) as error:
-            said = f"{type(error).__name__}: {error}".strip().replace("\n", " ")[:_LONGEST_ERROR]
+            found: Callable[..., Any] | None = _resolve(module, self.qualname)  # a module may have a __getattr__
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise UsageError(
-                f"the function {self.text!r:.200} cannot be loaded: importing {self.source!r:.150} failed with {said}"
+                f"the function {self.text!r:.200} cannot be loaded: importing {self.source!r:.150} failed with "
+                f"{_said(error)}"
             ) from error
         finally:
             _loading = before
-        found: Callable[..., Any] | None = _resolve(module, self.qualname)
         if found is None:
             raise UsageError(f"{self.source!r:.150} has no {self.qualname!r:.80}; {_HINT}")
         if not callable(found):
@@ -136,6 +138,14 @@ def _resolve(module: ModuleType | None, qualname: str) -> Any:
     for part in qualname.split("."):
         found = getattr(found, part, None)
     return found
+
+
+def _said(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  (a user's __str__ may raise anything)
+        text = "(its text cannot be shown)"
+    return f"{type(error).__name__}: {text}".strip().replace("\n", " ")[:_LONGEST_ERROR]
 
 
 def _show(value: object) -> str:

@@ -500,6 +500,30 @@ def test_a_script_is_loaded_under_another_name(tmp_path, monkeypatch):
     assert FunctionReference.of(f"{script}:f").load() is function
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("class E(BaseException): pass\nraise E('boo')", "failed with E: boo"),
+        ("class E(Exception):\n    def __str__(self): 1 / 0\nraise E", r"failed with E: \(its text cannot be shown\)"),
+        ("def __getattr__(name): raise RuntimeError('no')", "failed with RuntimeError: no"),
+    ],
+)
+def test_whatever_a_script_raises_is_a_sentence(tmp_path, monkeypatch, text, sentence):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    script = tmp_path / "odd.py"
+    script.write_text(text)
+    with pytest.raises(UsageError, match=sentence):
+        FunctionReference.of(f"{script}:g").load()
+
+
+def test_an_interrupt_while_a_script_is_loaded_passes_through(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    script = tmp_path / "interrupted.py"
+    script.write_text("raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        FunctionReference.of(f"{script}:f").load()
+
+
 def test_a_script_that_breaks_or_ends_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     script = tmp_path / "broken.py"
