@@ -236,7 +236,7 @@ class _Plan:
         needed = [name for name in required if name not in extras]
         kinds = {argument.kind for argument in arguments.values()}
         first = next(iter(arguments.values()), None)
-        if first is not None and first.name not in known:
+        if first is not None and (first.name not in known or first.kind is inspect.Parameter.VAR_POSITIONAL):
             beside = tuple(name for name, a in arguments.items() if named and name in known and a.kind in _BY_NAME)
             alone = first.kind in _POSITIONAL and [name for name in needed if name not in beside] == [first.name]
             starred = not needed and inspect.Parameter.VAR_KEYWORD not in kinds
@@ -279,8 +279,8 @@ def _check_defaults(function: Callable[..., Any], experiment: Experiment) -> Non
     """Check that what is not in every point has a default, and a name by which it is given."""
     for name, parameter in experiment.parameters.items():
         argument = inspect.signature(function).parameters.get(name)
-        if parameter.when is None or argument is None:
-            continue
+        if parameter.when is None or argument is None or argument.kind not in (*_POSITIONAL, *_BY_NAME):
+            continue  # in every point, or taken by **rest, whatever that is called
         if argument.default is argument.empty or argument.kind is argument.POSITIONAL_ONLY:
             _refuse(function, experiment.parameters, f"{name!r} is not in every point (when), so it needs a default")
 

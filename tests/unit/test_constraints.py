@@ -187,6 +187,8 @@ def test_a_function_needs_defaults_for_what_is_not_in_every_point():
         Evaluation(without).prepare(experiment)
     Evaluation(with_defaults).prepare(experiment)
     Evaluation(lambda point: point).prepare(experiment)
+    Evaluation(lambda **momentum: momentum).prepare(experiment)
+    Evaluation(lambda *momentum: momentum).prepare(experiment)
 
 
 def test_a_command_does_without_the_arguments_of_what_is_not_there():
