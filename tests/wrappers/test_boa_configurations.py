@@ -48,13 +48,19 @@ def change(**parts):
     return json.loads(json.dumps(SMALL)) | parts
 
 
+def with_arguments(text):
+    parts = {"metric": "MSE", "metric_func_kwargs": "HERE"}
+    return json.dumps(change(objective={"metrics": [{"name": "y", **parts}]})).replace('"HERE"', text)
+
+
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def write(body, name="config.yaml"):
         path = tmp_path / name
-        path.write_text(body if isinstance(body, str) else json.dumps(body))
+        text = body if isinstance(body, (str, bytes)) else json.dumps(body)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
     return write
@@ -346,15 +352,69 @@ def test_a_wrapper_in_python_is_imported_and_runs(write, tmp_path):
         ),
         (change(script_options={"run_model": "echo 'open"}), "cannot be split into words"),
         (change(objective={"metrics": [{"name": "y", "metric": "magic"}]}), "'magic' is not known here"),
+        (change(objective={"metrics": 5}), "objective.metrics must be a list, not 5"),
+        (change(objective={"metrics": [{"name": [1]}]}), "the metric [1]: name must be a text, not [1]"),
+        (change(objective={"metrics": [{"name": "y", "metric": 5}]}), "the metric 'y': metric must be a text, not 5"),
+        (change(objective={"metrics": [{"name": "y"}], "weights": 5}), "objective.weights must be a list, not 5"),
+        (change(objective={"metrics": [{"name": "y"}], "outcome_constraints": "y <= 1"}), "constraints must be a list"),
+        (change(script_options=7), "script_options must be a mapping, not 7"),
+        (change(script_options={"working_dir": 7}), "script_options.working_dir must be a text, not 7"),
+        (change(script_options={"run_model": 7}), "run_model must be a command: one text, or a list of texts, not 7"),
+        (change(script_options={"wrapper_path": "w" * 300}), "neither a command run_model nor a wrapper"),
+        (change(scheduler=[1]), "scheduler must be a mapping, not [1]"),
+        (change(generation_strategy="sobol"), "generation_strategy must be a mapping, not 'sobol'"),
+        (change(parameter_constraints=5), "parameter_constraints must be a list, not 5"),
+        (change(parameters=[{"name": [1], "bounds": [0, 1]}]), "the name of a parameter must be a text, not [1]"),
+        (change(parameter_keys=5), "parameter_keys must be a list, not 5"),
+        (change(parameter_keys=[[]]), "parameter_keys names [], where there are no parameters"),
+        (change(optimization_options=3), "optimization_options must be a mapping, not 3"),
+        (change(optimization_options={"objective_options": 3}), "optimization_options.objective_options must be a map"),
+        (
+            change(optimization_options={"objective_options": {"moo": [3]}}),
+            "must be a mapping such as {name: y}, not 3",
+        ),
+        (with_arguments("{a: 2020-01-01}"), "a date is no value of an experiment file; write 2020-01-01 in quotes"),
+        (with_arguments("&a {a: *a}"), "nested too deep, or hold themselves"),
+        (b"a: 1\nb: caf\xe9\n", ":2: the file is not UTF-8: byte 0xe9 is no text; save it as UTF-8"),
     ],
 )
 def test_what_cannot_be_imported(write, body, sentence):
     write(body)
     done = run("import-boa", "config.yaml")
     assert done.exit_code == 2
-    assert done.stderr.startswith("error: config.yaml: ")
+    assert done.stderr.startswith("error: config.yaml:")
     assert sentence in done.stderr
     assert list(Path().iterdir()) == [Path("config.yaml")]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["."], "this is a folder; give the BOA configuration in it"),
+        (["/", "-o", "-"], "this is a folder; give the BOA configuration in it"),
+        (["a" * 5000], "cannot be read (File name too long)"),
+        (["~nobody-of-that-name/a"], "cannot be read (No such file or directory)"),
+        (["config.yaml", "-o", ""], "-o '' names no file"),
+        (["config.yaml", "-o", ".", "--force"], "-o '.' names no file"),
+        (["config.yaml", "-o", "config.yaml/new.yaml"], "cannot be written (Not a directory)"),
+        (["config.yaml", "-o", "a" * 300], "cannot be written (File name too long)"),
+    ],
+)
+def test_places_that_no_file_can_have(write, words, sentence):
+    write(SMALL)
+    done = run("import-boa", *words)
+    assert done.exit_code == 2
+    assert sentence in done.stderr
+    assert len(done.stderr) < 1000
+    assert list(Path().iterdir()) == [Path("config.yaml")]
+
+
+def test_half_a_character_is_no_text(write):
+    write(change(script_options={"run_model": "\ud800"}), "config.json")
+    done = run("import-boa", "config.json")
+    assert done.exit_code == 2
+    assert done.stderr == "error: config.json: the character '\\ud800' in it is no text\n"
+    assert list(Path().iterdir()) == [Path("config.json")]
 
 
 def test_nothing_is_overwritten_unless_forced(write):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from runwright.config.boa import Imported
 
 _STDOUT = "-"
+_LONGEST = 300
 
 
 @click.command("import-boa", short_help="Make an experiment file from a BOA one.")
@@ -31,15 +33,19 @@ def command(file: Path, output: str | None, force: bool) -> None:
     """
     from runwright.config.boa import convert
 
+    if os.path.isdir(file):  # noqa: PTH112  (of an impossible name too)
+        raise UsageError(f"{shown(file)}: this is a folder; give the BOA configuration in it")
     place = Path.cwd() / "-" if output == _STDOUT else _place(file, output)
-    if output != _STDOUT and place.exists() and not force:
+    if output != _STDOUT and not force and os.path.exists(place):  # noqa: PTH110  (of an impossible name too)
         raise UsageError(f"{shown(place)} exists; overwrite it with --force, or choose another place with -o OUT")
     try:
         imported = convert(file, place.parent)
+        text = imported.text(file.name)
     except UsageError as error:
         told = str(error)
-        raise UsageError(told if told.startswith(str(file)) else f"{shown(file)}: {told}") from None
-    text = imported.text(file.name)
+        raise UsageError(told if told.startswith(str(file)[:_LONGEST]) else f"{shown(file)}: {told}") from None
+    except RecursionError:
+        raise UsageError(f"{shown(file)}: its values are nested too deep, or hold themselves") from None
     if output == _STDOUT:
         sys.stdout.write(text)
     else:
@@ -49,6 +55,8 @@ def command(file: Path, output: str | None, force: bool) -> None:
 
 def _place(file: Path, output: str | None) -> Path:
     if output is not None:
+        if not Path(output).name:
+            raise UsageError(f"-o '{output}' names no file; give the experiment file that is to be made")
         return Path(output)
     stem = file.name
     for suffix in (".j2", ".jinja2", ".yaml", ".yml", ".json"):
@@ -74,8 +82,11 @@ def _write(file: Path, place: Path, text: str) -> None:
         raise UsageError(f"{shown(file)}: it makes no experiment file (line {told})") from None
     except OSError as error:
         raise UsageError(f"{shown(place)}: cannot be written ({error.strerror})") from None
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{shown(file)}: the character {error.object[error.start]!r} in it is no text") from None
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # it was not made, or has its place
+            aside.unlink()
 
 
 def _tell(imported: Imported, place: Path, *, printed: bool) -> None:

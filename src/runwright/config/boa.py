@@ -8,7 +8,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runwright.constraints import read
 from runwright.errors import UsageError
@@ -71,7 +71,7 @@ def convert(file: Path, base: Path) -> Imported:
     config = Config.from_jsonlike(file)
     imported = Imported()
     options = config.script_options
-    imported.python = Path(options.wrapper_path).is_file()
+    imported.python = os.path.isfile(options.wrapper_path)  # noqa: PTH113  (of an impossible name too)
     imported.body = {
         "name": _name(config, file),
         "parameters": {name: _parameter(name, one, imported.notes) for name, one in config.parameters.items()},
@@ -281,4 +281,8 @@ def _flow(value: Any) -> str:
         return "{" + ", ".join(f"{_key(str(name))}: {_flow(inner)}" for name, inner in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_flow, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, default=_no_value)
+
+
+def _no_value(value: Any) -> NoReturn:
+    raise UsageError(f"a {type(value).__name__} is no value of an experiment file; write {value!s:.60} in quotes")

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from runwright.result import Json
 
 _METRIC_TYPES = ("boa_metric", "sklearn_metric", "synthetic_metric", "pass_through")
+_KINDS: dict[type, str] = {dict: "a mapping", list: "a list", str: "a text"}
+_OF_A_METRIC = {"name": str, "metric": str, "properties": dict, "metric_func_kwargs": dict, "param_names": list}
+_PATHS = ("wrapper_path", "working_dir", "experiment_dir", "output_dir")
+_LONGEST_PATH = 300
 _OLD_COMMANDS = ("write_configs", "run_model", "set_trial_status", "fetch_trial_data")
 
 
@@ -140,22 +144,22 @@ class Config:
         body = _modern(copy.deepcopy(dict(raw)))
         if body.get("parameter_keys"):
             body["parameters"] = _nested_parameters(body, body["parameter_keys"])
-        scheduler = dict(body.get("scheduler") or {})
+        scheduler = dict(_given(body, "scheduler", dict))
         trials = scheduler.pop("n_trials", None) or body.get("n_trials")
         known = {part.name for part in fields(cls)}
         return cls(
             objective=_objective(body.get("objective")),
             parameters=_parameters(body.get("parameters")),
-            script_options=_script_options(body.get("script_options") or {}, path),
-            generation_strategy=dict(body.get("generation_strategy") or {}),
+            script_options=_script_options(_given(body, "script_options", dict), path),
+            generation_strategy=dict(_given(body, "generation_strategy", dict)),
             scheduler=scheduler,
-            parameter_constraints=list(body.get("parameter_constraints") or ()),
+            parameter_constraints=list(_given(body, "parameter_constraints", list)),
             model_options=body.get("model_options"),
             parameter_keys=body.get("parameter_keys"),
             n_trials=trials,
             config_path=None if path is None else str(path),
             orig_config=original,
-            unknown=sorted(set(body) - known - _paths_taken(body.get("parameter_keys"))),
+            unknown=sorted(set(map(str, body)) - known - _paths_taken(body.get("parameter_keys"))),
         )
 
 
@@ -165,11 +169,15 @@ def load_jsonlike(path: str | os.PathLike[str]) -> Json:
     Raises:
         UsageError: It cannot be read, or is no mapping.
     """
-    file = Path(path).expanduser()
+    file = Path(os.path.expanduser(path))  # noqa: PTH111  (of an unknown user too, whose name then stays)
     try:
         text = file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    except OSError as error:
+        raise UsageError(f"{file!s:.{_LONGEST_PATH}}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        what = f"the file is not UTF-8: byte 0x{error.object[error.start]:02x} is no text; save it as UTF-8"
+        raise UsageError(f"{file}:{line}: {what}") from None
     if "{%" in text:
         raise UsageError(f"{file}: it has statements of Jinja ({{% ... %}}), which are not executed here; write it out")
     known = {
@@ -189,61 +197,88 @@ def load_jsonlike(path: str | os.PathLike[str]) -> Json:
     return body
 
 
+def _checked(what: str, value: Any, kind: type) -> Any:
+    """Return a value if it is of a kind.
+
+    Raises:
+        UsageError: It is of another.
+    """
+    if not isinstance(value, (list, tuple) if kind is list else kind):
+        raise UsageError(f"{what} must be {_KINDS[kind]}, not {value!r:.60}")
+    return value
+
+
+def _given(body: Mapping[str, Any], key: str, kind: type, above: str = "") -> Any:
+    """Return what stands at a key, or an empty one of its kind where nothing does."""
+    value = body.get(key)
+    return kind() if value is None else _checked(f"{above}{key}", value, kind)
+
+
 def _modern(body: Json) -> Json:
     """Turn the older form, with ``optimization_options``, into the newer one."""
-    old = body.pop("optimization_options", None)
-    if not isinstance(old, dict):
+    if body.get("optimization_options") is None:
         return body
-    objective = dict(old.get("objective_options") or {})
-    metrics = [dict(metric) for metric in objective.pop("objectives", None) or objective.pop("moo", None) or ()]
+    above = "optimization_options."
+    old = _checked("optimization_options", body.pop("optimization_options"), dict)
+    objective = dict(_given(old, "objective_options", dict, above))
+    metrics = [
+        _metric_given(metric) for metric in _given(objective, "objectives", list) or _given(objective, "moo", list)
+    ]
     for metric in metrics:
         for kind in _METRIC_TYPES:
             if kind in metric:
                 metric["metric"], metric["metric_type"] = metric.pop(kind), kind
-    for metric, weight in zip(metrics, objective.pop("weights", None) or (), strict=False):
+    for metric, weight in zip(metrics, _given(objective, "weights", list), strict=False):
         metric["weight"] = weight
-    body["objective"] = {**objective, "metrics": metrics}
+    body["objective"] = {**objective, "metrics": metrics, "weights": None}
     for key in ("generation_strategy", "scheduler"):
         if key in old:
             body[key] = old[key]
     trials = old.get("n_trials") or old.get("trials")
     if trials:
-        body["scheduler"] = {**(body.get("scheduler") or {}), "n_trials": trials}
-    name = (old.get("experiment") or {}).get("name")
+        body["scheduler"] = {**_given(body, "scheduler", dict), "n_trials": trials}
+    name = _given(old, "experiment", dict, above).get("name")
     if name:
-        body["script_options"] = {**(body.get("script_options") or {}), "exp_name": name}
+        body["script_options"] = {**_given(body, "script_options", dict), "exp_name": name}
     return body
 
 
 def _objective(raw: Any) -> Objective:
     if not isinstance(raw, dict) or not raw.get("metrics"):
         raise UsageError("the configuration names no metrics; there should be objective: {metrics: [{name: y}]}")
-    weights = raw.get("weights") or [None] * len(raw["metrics"])
-    if len(weights) != len(raw["metrics"]):
-        raise UsageError(f"the configuration has {len(weights)} weights for {len(raw['metrics'])} metrics")
+    given = _given(raw, "metrics", list, "objective.")
+    weights = _given(raw, "weights", list, "objective.") or [None] * len(given)
+    if len(weights) != len(given):
+        raise UsageError(f"the configuration has {len(weights)} weights for {len(given)} metrics")
     metrics = []
-    for one, weight in zip(raw["metrics"], weights, strict=True):
+    for one, weight in zip(given, weights, strict=True):
         metric = _metric(one)
         metric.weight = weight if weight is not None else metric.weight
         metrics.append(metric)
     return Objective(
         metrics,
-        list(raw.get("outcome_constraints") or ()),
-        list(raw.get("objective_thresholds") or ()),
+        list(_given(raw, "outcome_constraints", list, "objective.")),
+        list(_given(raw, "objective_thresholds", list, "objective.")),
         raw.get("minimize"),
     )
 
 
-def _metric(raw: Any) -> Metric:
+def _metric_given(raw: Any) -> Json:
     if not isinstance(raw, dict):
         raise UsageError(f"a metric of the configuration must be a mapping such as {{name: y}}, not {raw!r:.60}")
-    given = dict(raw)
+    return dict(raw)
+
+
+def _metric(raw: Any) -> Metric:
+    given = _metric_given(raw)
     if "lower_is_better" in given:
         given["minimize"] = given.pop("lower_is_better")
     if not given.get("name"):
         given["name"] = given.get("metric")
     if not given["name"]:
         raise UsageError("a metric of the configuration has neither a name nor a metric function")
+    for key, kind in _OF_A_METRIC.items():
+        _given(given, key, kind, f"the metric {given['name']!r:.40}: ")
     known = {part.name for part in fields(Metric)}
     return Metric(**{key: value for key, value in given.items() if key in known and value is not None})
 
@@ -251,7 +286,12 @@ def _metric(raw: Any) -> Metric:
 def _parameters(raw: Any) -> dict[str, Json]:
     """Return parameters by name; a plain value is a fixed parameter."""
     if isinstance(raw, list) and all(isinstance(one, dict) and "name" in one for one in raw):
-        raw = {one["name"]: {key: value for key, value in one.items() if key != "name"} for one in raw}
+        raw = {
+            _checked("the name of a parameter", one["name"], str): {
+                key: value for key, value in one.items() if key != "name"
+            }
+            for one in raw
+        }
     if not isinstance(raw, dict) or not raw:
         raise UsageError("the configuration has no parameters")
     return {
@@ -268,9 +308,11 @@ def _script_options(raw: Any, path: str | os.PathLike[str] | None) -> ScriptOpti
             given[name] = given.pop(f"{name}_run_cmd")
     known = {part.name for part in fields(ScriptOptions)}
     options = ScriptOptions(**{key: value for key, value in given.items() if key in known and value is not None})
+    for name in ("wrapper_name", *_PATHS):
+        _given(given, name, str, "script_options.")
     base = Path.cwd() if path is None or options.rel_to_launch else Path(path).parent
     options.base_path = os.path.abspath(base)  # noqa: PTH100  (links stay)
-    for name in ("wrapper_path", "working_dir", "experiment_dir", "output_dir"):
+    for name in _PATHS:
         value = getattr(options, name)
         if value:
             setattr(options, name, os.path.normpath(os.path.join(options.base_path, os.path.expanduser(value))))  # noqa: PTH111, PTH118
@@ -280,11 +322,11 @@ def _script_options(raw: Any, path: str | os.PathLike[str] | None) -> ScriptOpti
 def _nested_parameters(body: Json, keys: Any) -> dict[str, Json]:
     """Return parameters that stand at several places of a file, under the names that BOA gives them."""
     found: dict[str, Json] = {}
-    for key in [keys] if isinstance(keys, str) else keys:
-        path = [key] if isinstance(key, str) else list(key)
-        place: Any = body
+    for key in [keys] if isinstance(keys, str) else _checked("parameter_keys", keys, list):
         try:
-            for step in path:
+            path = [key] if isinstance(key, str) else list(key)
+            place = body[path[0]]
+            for step in path[1:]:
                 place = place[step]
             items = place.items()
         except (KeyError, IndexError, TypeError, AttributeError):
