@@ -84,6 +84,11 @@ MISBEHAVE = {
     ),
     "a number too large": (f"""echo '{{"y": 1{"0" * 400}}}' > {OUT}""", "invalid_result", "does not fit"),
     "JSON without end": (f"yes '[' | head -c 100000 > {OUT}", "invalid_result", "output.json is no valid JSON"),
+    "YAML without end": (
+        "yes '[' | head -c 200000 > \"$1/output.yaml\"",
+        "invalid_result",
+        "nested more than 100 deep",
+    ),
     "a result of 65 MiB": (f"truncate -s 65M {OUT}", "invalid_result", f"output.json has {65 * MIB} bytes; {64 * MIB}"),
 }
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LARGEST_JSON = 64 * 2**20
 LARGEST_YAML = 4 * 2**20
 MOST_METRICS = 10_000
+_DEEPEST = 100
 
 
 def read_first(folder: Path, names: Iterable[str]) -> tuple[str, Json] | None:
@@ -113,16 +114,30 @@ def from_yaml(name: str, data: bytes | str) -> Any:
     """Parse YAML, data only.
 
     Raises:
-        InvalidResultError: It is no YAML, or more than data.
+        InvalidResultError: It is no YAML, more than data, or nested too deep.
     """
     import yaml
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, faster, where it was compiled
     try:
+        if len(data) > _DEEPEST and _is_deep(yaml.parse(data, Loader=loader)):
+            raise InvalidResultError(f"{name} is nested more than {_DEEPEST} deep")
         return yaml.load(data, Loader=loader)  # noqa: S506  (both are safe loaders)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         said = " ".join(str(error).split())
         raise InvalidResultError(f"{name} is no valid YAML (half-written?): {said:.200}") from None
+
+
+def _is_deep(events: Iterable[Any]) -> bool:
+    """Whether values are nested too deep: the loader that was compiled would end the driver, by the stack of C."""
+    import yaml
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 def _content(path: Path, largest: int) -> bytes:
