@@ -59,6 +59,11 @@ def states(optimizer):
         ({"options": {"n_startup_trials": True}}, "must be int, not True"),
         ({"options": {"n_startup_trials": -1}}, "must be at least 0, not -1"),
         ({"options": {"n_ei_candidates": 0}}, "must be at least 1, not 0"),
+        (
+            {"options": {"n_ei_candidates": 10**12}},
+            "'n_ei_candidates' of the sampler tpe must be at most 100000, not 10+",
+        ),
+        ({"sampler": "cmaes", "options": {"popsize": 10**12}}, "must be at most 100000, not 10+"),
         ({"options": {"multivariate": 1}}, "must be bool or null, not 1"),
         ({"sampler": "cmaes", "options": {"popsize": 3}}, "'popsize' of the sampler cmaes must be at least 4, not 3"),
         ({"sampler": "cmaes", "options": {"sigma0": float("nan")}}, "must be finite, not nan"),

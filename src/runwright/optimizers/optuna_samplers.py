@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _SCALARS = {"bool": bool, "int": int, "float": float, "str": str, "None": type(None)}
 _LEAST = {"n_ei_candidates": 1, "popsize": 4}
 """Smallest value of the options that Optuna does not check before they divide by zero; 0 for all others."""
+_MOST = {"n_ei_candidates": 100_000, "popsize": 100_000}
+"""Largest value of the options of which Optuna makes an array of that length, in the middle of the run."""
 _LEARN_NOTHING = ("random", "qmc")
 _READ_TRIALS_ALONE = ("RandomSampler", "TPESampler", "GPSampler", "BruteForceSampler")
 
@@ -113,7 +115,8 @@ def check_options(sampler: NamedSampler, constructor: type, options: Mapping[str
             raise UsageError(
                 f"the sampler {sampler.name} has no option {name!r:.60}; {_advice(str(name), list(taken))}"
             )
-        _check_value(f"the option {name!r} of the sampler {sampler.name}", value, taken[name], _LEAST.get(name, 0))
+        what = f"the option {name!r} of the sampler {sampler.name}"
+        _check_value(what, value, taken[name], _LEAST.get(name, 0), _MOST.get(name, math.inf))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -207,7 +210,7 @@ def _types(argument: inspect.Parameter) -> tuple[type, ...]:
     return tuple(_SCALARS[name] for name in names)
 
 
-def _check_value(what: str, value: object, types: tuple[type, ...], least: int) -> None:
+def _check_value(what: str, value: object, types: tuple[type, ...], least: int, most: float) -> None:
     if not types:
         raise UsageError(f"{what} takes an object that a file cannot hold; give a sampler object instead")
     right = type(value) in types or (float in types and type(value) is int)
@@ -216,8 +219,12 @@ def _check_value(what: str, value: object, types: tuple[type, ...], least: int) 
         raise UsageError(f"{what} must be {names}, not {value!r:.60}")
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{what} must be finite, not {value}")
-    if type(value) in (int, float) and value < least:  # type: ignore[operator]  # it is a number
+    if type(value) not in (int, float):
+        return
+    if value < least:  # type: ignore[operator]  # it is a number
         raise UsageError(f"{what} must be at least {least}, not {value}")
+    if value > most:  # type: ignore[operator]  # the same
+        raise UsageError(f"{what} must be at most {most}, not {value}")
 
 
 def _advice(wrong: str, right: list[str]) -> str:
