@@ -139,7 +139,11 @@ def lock_holder(fd: int) -> int | None:
 
 
 def driver_of(directory: Path) -> int | None:
-    """Return the pid of the driver that works in a directory, or None."""
+    """Return the pid of the driver that works in a directory, or None.
+
+    Raises:
+        UsageError: Nobody can tell: its lock may not be read.
+    """
     path = directory / LOCK
     if str(path.resolve()) in _held:
         return os.getpid()
@@ -147,6 +151,10 @@ def driver_of(directory: Path) -> int | None:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # whoever may read the directory may know
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be read ({error.strerror}); make it readable, it is the driver's lock"
+        ) from None
     try:
         return lock_holder(fd)
     finally:

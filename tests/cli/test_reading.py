@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import socket
 import sys
 
 import pytest
@@ -44,6 +45,16 @@ def test_an_empty_name_is_not_the_current_folder(refused, made, monkeypatch, wor
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
 def test_a_directory_that_may_not_be_entered_gets_a_sentence(refused, locked, words):
     assert "run: cannot be looked into (Permission denied)" in refused(words[0], locked, *words[1:])
+
+
+@pytest.mark.parametrize(
+    "words", [["status"], ["stop"], ["enqueue", "x=1", "n=1", "kind=a"]], ids=lambda words: words[0]
+)
+def test_a_lock_that_cannot_be_read_gets_a_sentence(refused, made, monkeypatch, words):
+    monkeypatch.chdir(made().path)
+    with socket.socket(socket.AF_UNIX) as lock:  # unlike a mode, it stops root too
+        lock.bind("lock")
+        assert "lock: cannot be read (No such device or address)" in refused(words[0], ".", *words[1:])
 
 
 def test_check_and_a_fresh_run_say_so_of_their_directory(refused, locked, tmp_path):

@@ -78,7 +78,10 @@ def _is_file(path: Path, named: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise UsageError(f"{brief(shown(named), _LONGEST)}: cannot be looked into ({error.strerror})") from None
+        raise UsageError(
+            f"{brief(shown(named), _LONGEST)}: cannot be looked into ({error.strerror}); "
+            "give another directory, or make this one accessible"
+        ) from None
 
 
 def events_of(directory: Path) -> Iterator[Event]:
