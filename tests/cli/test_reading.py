@@ -57,7 +57,8 @@ def test_a_lock_that_cannot_be_read_gets_a_sentence(refused, made, monkeypatch, 
         assert "lock: cannot be read (No such device or address)" in refused(words[0], ".", *words[1:])
 
 
-def test_check_and_a_fresh_run_say_so_of_their_directory(refused, locked, tmp_path):
+def test_check_and_a_fresh_run_say_so_of_their_directory(refused, locked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "model.py").write_text("def f(x): return x")
     file = tmp_path / "file.yaml"
     file.write_text(FILE)
@@ -68,6 +69,7 @@ def test_check_and_a_fresh_run_say_so_of_their_directory(refused, locked, tmp_pa
     assert "--dir is empty" in refused("run", file, "--dir", "")
     assert "aaa: cannot be made (File name too long)" in refused("run", file, "--dir", "a" * 270)
     assert "cannot be made (File name too long)" in refused("run", file, "--dir", "a" * 5000)
+    assert "cannot be made (it is nested too deep)" in refused("run", file, "--dir", "a/" * 1500)
     file.write_text(f"{FILE}directory: {'d' * 300}\n")
     for words in (["check", file], ["status", file]):
         assert "cannot be looked into (File name too long)" in refused(*words)
@@ -374,6 +376,10 @@ def test_export_to_a_place_that_cannot_be_written_gets_a_sentence(refused, made,
 
 
 @pytest.mark.slow
+def test_export_to_a_name_that_no_file_can_have_gets_a_sentence(refused, made):
+    assert "aaa…: cannot be written (File name too long)" in refused("export", made().path, "-o", "a" * 5000)
+
+
 def test_export_as_parquet_has_typed_columns(call, made, tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
     run = made()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runwright.cli.directory import run_directory, state_of
-from runwright.cli.terminal import plural, printable, say, shown, writing
+from runwright.cli.terminal import brief, plural, printable, say, shown, writing
 from runwright.errors import MissingExtraError, UsageError
 from runwright.folder import JOURNAL, is_of_run, write_atomic
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runwright.state import State
 
 _FORMATS = ("csv", "json", "parquet")
+_LONGEST = 300
 
 
 @click.command("export", short_help="The trials as CSV, JSON or parquet.")
@@ -84,7 +85,7 @@ def _write(path: Path, data: bytes) -> None:
         else:
             write_atomic(path.resolve(), data)
     except OSError as error:
-        raise UsageError(f"{shown(path)}: cannot be written ({error.strerror})") from None
+        raise UsageError(f"{brief(shown(path), _LONGEST)}: cannot be written ({error.strerror})") from None
 
 
 def _csv(state: State) -> bytes:

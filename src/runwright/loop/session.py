@@ -112,6 +112,8 @@ class Session:
             self._directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{self._directory!s:.300}: cannot be made ({error.strerror})") from None
+        except RecursionError:  # `mkdir` calls itself for each folder above
+            raise UsageError(f"{self._directory!s:.300}: cannot be made (it is nested too deep)") from None
         self._lock = DirectoryLock(self._directory)
         check_writable(self._directory)
 
