@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runwright.cli.terminal import brief, paragraph, printable, say, shown
 from runwright.cli.terminal import command as command_line
-from runwright.cli.terminal import paragraph, printable, say, shown
 from runwright.errors import ExperimentFileError, UsageError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _write(file: Path, place: Path, text: str) -> None:
         told = str(error).removeprefix(f"{aside}:").strip()
         raise UsageError(f"{shown(file)}: it makes no experiment file (line {told})") from None
     except OSError as error:
-        raise UsageError(f"{shown(place)}: cannot be written ({error.strerror})") from None
+        raise UsageError(f"{brief(shown(place), _LONGEST)}: cannot be written ({error.strerror})") from None
     except UnicodeEncodeError as error:
         raise UsageError(f"{shown(file)}: the character {error.object[error.start]!r} in it is no text") from None
     finally:
