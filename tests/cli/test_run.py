@@ -349,6 +349,16 @@ def test_a_current_folder_that_was_removed_gets_a_sentence(place, words):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_whole_path_does_without_the_current_folder(place):
+    file, gone = place.experiment("homeless"), place.path / "gone"
+    for words in (["run", file], ["run", file, "--fresh"], ["check", file], ["status", file]):
+        gone.mkdir()
+        command = ["sh", "-c", f'cd "{gone}"; rmdir "{gone}"; exec "$@"', "-", sys.executable, "-m", "runwright"]
+        done = subprocess.run([*command, *map(str, words)], capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 0, done.stderr
+    assert len(place.trials("homeless.old-1")) == 4
+
+
 def test_another_directory_can_be_given(place):
     file = place.experiment("moved", trials=1)
     out = place.call("run", file, "--dir", "elsewhere/here").stdout

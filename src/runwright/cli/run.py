@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -222,7 +222,10 @@ def set_aside(directory: Path, file: Path) -> Path | None:
     started = was_started(directory)
     if not directory.exists():
         return None
-    for what, path in (("experiment file", file), ("current directory", Path.cwd())):
+    places = {"experiment file": file}
+    with suppress(FileNotFoundError):  # the current directory has been removed
+        places["current directory"] = Path.cwd()
+    for what, path in places.items():
         if path.resolve().is_relative_to(directory.resolve()):
             raise UsageError(
                 f"{shown(directory)}: the {what} lies in this run directory, so --fresh cannot keep it aside; "
