@@ -59,8 +59,9 @@ def check_name(name: object, what: str) -> str:
     """
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"{what} must be a text that is not empty, not {name!r:.60}")
-    if len(name) > _LONGEST_NAME:
-        raise UsageError(f"{what} is {len(name)} characters long; {_LONGEST_NAME} are allowed")
+    length = len(name.encode("utf-8", "surrogatepass"))
+    if length > _LONGEST_NAME:
+        raise UsageError(f"{what} is {length} bytes long in UTF-8; {_LONGEST_NAME} are allowed")
     if name in (".", "..") or any(part in name for part in _FORBIDDEN_IN_NAMES):
         raise UsageError(f"{what} {name!r:.80} has a path or a line break in it; use a plain name")
     return name

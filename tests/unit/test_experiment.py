@@ -113,7 +113,10 @@ def test_a_value_that_a_parameter_cannot_take(parameter, value, sentence):
         (lambda: Experiment("a/b", {"x": Float(0, 1)}), "the name of the experiment 'a/b' has a path or a line break"),
         (lambda: Experiment("..", {"x": Float(0, 1)}), "the name of the experiment '..' has a path or a line break"),
         (lambda: Experiment("a\n", {"x": Float(0, 1)}), "the name of the experiment 'a\\n' has a path or a line break"),
-        (lambda: Experiment("n" * 201, {"x": Float(0, 1)}), "the name of the experiment is 201 characters long; 200"),
+        (
+            lambda: Experiment("n" * 201, {"x": Float(0, 1)}),
+            "the name of the experiment is 201 bytes long in UTF-8; 200",
+        ),
         (lambda: Experiment("e", {}), "an experiment needs at least one parameter"),
         (lambda: Experiment("e", {"": Float(0, 1)}), "the name of a parameter must be a text that is not empty"),
         (lambda: Experiment("e", {"x": (0, 1)}), "parameter 'x' must be Float, Int or Choice, not (0, 1)"),

@@ -22,7 +22,7 @@ from runwright.evaluation import Evaluation, FunctionReference
 from runwright.experiment import Choice, Experiment, Float, Int, check_name
 from runwright.loop.policy import Policy
 from runwright.parameters import check_condition
-from runwright.process.command import Command, literal
+from runwright.process.command import Command, check_variable, literal
 from runwright.process.reading import Reading
 from runwright.runner import Limits
 
@@ -158,6 +158,9 @@ class ExperimentFile:
             ExperimentFileError: One sentence with file, key and line.
         """
         evaluate = self._part.evaluate
+        for name, value in (evaluate.env or {}).items():
+            with self._at("evaluate", "env", name):
+                check_variable(name, value)
         if evaluate.command is not None:
             self._check_command(evaluate.command, evaluate.env or {})
         elif evaluate.wrapper is None and not takes_component(self._part.runner.type):
@@ -312,6 +315,10 @@ class ExperimentFile:
             with self._at("evaluate", "env", name):
                 Command(some, {name: value}).check(self._experiment, here)
         path = {name: value for name, value in env.items() if name == "PATH"}
+        for name, parameter in self._part.parameters.items():
+            for index, choice in enumerate(parameter.values or ()):
+                with self._at("parameters", name, "values", index):
+                    Command([*some, *literal([str(choice)])], {}).check(self._experiment, here)
         for index, argument in enumerate(command):
             with self._at("evaluate", "command", index):
                 Command([*some, argument] if index else [argument], path).check(self._experiment, here)

@@ -42,6 +42,8 @@ def wrapped(
         raise _setting("type", "the wrapped runner runs a command or a wrapper; a function needs another runner")
     if request.result is not None:
         raise _setting("type", "the wrapped runner reads a result its own way; remove evaluate.result")
+    if working_dir is not None and not (request.here / _text("working_dir", working_dir)).is_dir():
+        raise _setting("working_dir", f"there is no folder {str(request.here / str(working_dir))!r:.300}")
     seconds = {"pause": _seconds("pause", pause), "hook_time": _seconds("hook_time", hook_time)}
     path = None if config is None else str(request.here / _text("config", config))
     of_scripts: Json = {
@@ -53,7 +55,7 @@ def wrapped(
         "copy": copy,
         "link": link,
         "template": template,
-        "working_dir": None if working_dir is None else _text("working_dir", working_dir),
+        "working_dir": working_dir,
         "pause": seconds["pause"],
     }
     made_by: Any = ScriptWrapper
@@ -67,16 +69,22 @@ def wrapped(
         if given:
             raise _setting(given[0], "only a wrapper around scripts has this setting; remove it")
         of_scripts = {}
-    wrapper = _make(made_by, {"config_path": path, **of_scripts})
-    return WrappedJobRunner(
-        wrapper,
-        workers=request.parallel or 1,
-        env=request.env,
-        success_codes=request.success_codes,
-        here=str(request.here),
-        hook_seconds=seconds["hook_time"],
-        pause=seconds["pause"],
-    )
+    try:
+        wrapper = _make(made_by, {"config_path": path, **of_scripts})
+        runner = WrappedJobRunner(
+            wrapper,
+            workers=request.parallel or 1,
+            env=request.env,
+            success_codes=request.success_codes,
+            here=str(request.here),
+            hook_seconds=seconds["hook_time"],
+            pause=seconds["pause"],
+        )
+        if isinstance(wrapper, ScriptWrapper):  # one of another kind may need the run directory
+            runner.check(request.experiment)
+    except UsageError as error:
+        raise _of_setting(error) from error
+    return runner
 
 
 _DEFAULTS: Json = {
@@ -122,7 +130,18 @@ def _seconds(key: str, value: object) -> float:
 def _text(key: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise _setting(key, f"it must be a path, not {value!r:.60}")
+    if "\0" in value:
+        raise _setting(key, f"the path {value!r:.60} has a null character in it; remove it")
     return value
+
+
+def _of_setting(error: UsageError) -> UsageError:
+    """Make an error about a setting of one whose sentence begins with it: ``copy: there is no ...``."""
+    first, _, rest = str(error).partition(" ")
+    key = first.rstrip(":")
+    if key not in _DEFAULTS:
+        return error
+    return _setting(key, rest if first.endswith(":") else str(error))
 
 
 def _setting(key: str, message: str) -> UsageError:

@@ -116,6 +116,7 @@ class Command:
             UsageError: A placeholder is unknown or means two things, or the program cannot be executed.
         """
         for template in (*self._argv, *self._env.values()):
+            _check_null(template.text)
             _check_names(template, experiment)
         self._conditional = frozenset(name for name, parameter in experiment.parameters.items() if parameter.when)
         first = self._argv[0]
@@ -141,13 +142,10 @@ class Command:
             argv = [template.fill(values) for template in self._argv]
         try:
             argv[0] = self._program or find_program(argv[0], values["here"], self._search_path(values))
+            for part in argv:
+                _check_null(part)
         except UsageError as error:
             raise SubmitError(str(error)) from None
-        for part in argv:
-            if "\0" in part:
-                raise SubmitError(
-                    f"the argument {part!r:.100} has a null character in it, which no program can be given"
-                )
         return argv
 
     def environment(self, values: Mapping[str, Any], own: dict[str, str]) -> dict[str, str]:
@@ -167,6 +165,11 @@ class Command:
 def base_environment() -> dict[str, str]:
     """Return the driver's environment without what is about a trial: drivers may be nested."""
     return {name: value for name, value in os.environ.items() if not name.startswith("RUNWRIGHT_")}
+
+
+def _check_null(text: str) -> None:
+    if "\0" in text:
+        raise UsageError(f"the argument {text!r:.100} has a null character in it, which no program can be given")
 
 
 def _check_names(template: Template, experiment: Experiment) -> None:
@@ -225,11 +228,24 @@ def check_settings(workers: object, env: Mapping[Any, Any] | None, success_codes
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise UsageError(f"workers must be a positive integer, not {workers!r:.60}")
     for name, value in (env or {}).items():
-        if not isinstance(name, str) or not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
+        if not isinstance(name, str) or not isinstance(value, str):
             raise UsageError(f"env must map names to texts, not {name!r:.60} to {value!r:.60}; quote numbers")
+        check_variable(name, value)
     for code in success_codes:
         if isinstance(code, bool) or not isinstance(code, int) or not 0 <= code <= _LARGEST_STATUS:
             raise UsageError(f"success_codes must be exit statuses from 0 to {_LARGEST_STATUS}, not {code!r:.60}")
+
+
+def check_variable(name: str, value: str) -> None:
+    """Refuse what no environment can hold.
+
+    Raises:
+        UsageError: A sentence.
+    """
+    if not name or "=" in name or "\0" in name:
+        raise UsageError(f"the name of a variable is not empty and has no = and no null character, unlike {name!r:.60}")
+    if "\0" in value:
+        raise UsageError(f"the variable {name!r:.60} has a null character in its value, which no program can be given")
 
 
 def literal(texts: Iterable[str]) -> list[str]:

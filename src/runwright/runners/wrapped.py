@@ -6,6 +6,7 @@ What a wrapper hands over as a job runs under a supervisor, as with `ProcessRunn
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runwright.clock import monotonic
@@ -15,7 +16,7 @@ from runwright.process.attempts import Attempts
 from runwright.process.client import Launcher
 from runwright.process.command import Command, base_environment, check_settings, literal
 from runwright.process.live import check_descriptors
-from runwright.runner import Runner, Traits
+from runwright.runner import Limits, Runner, Traits
 from runwright.runners.wrapped_job import ExitReading, WrappedDeployments, WrappedJudge
 from runwright.runners.wrapped_known import Known
 from runwright.runners.wrapped_log import HookLog
@@ -25,9 +26,9 @@ from runwright.wrappers.layout import EXPERIMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from runwright.clock import Waker
+    from runwright.experiment import Experiment
     from runwright.result import Result
     from runwright.runner import Reattachment, RunContext
     from runwright.status import TrialStatus
@@ -115,32 +116,40 @@ class WrappedJobRunner(Runner):
                 "a wrapper around scripts needs a run directory, because they outlive the driver; give directory=..."
             )
         check_descriptors(self.workers)
-        deployments = None if context.directory is None else self._deployments(context, os.fspath(context.directory))
-        check = getattr(self._wrapper, "check", None)
-        if check is not None:
-            check(context.experiment)
-        declared = getattr(self._wrapper, "declared_job", None)
-        job = None if declared is None else declared()
-        if job is not None and deployments is not None:
-            deployments.check(job, context.experiment)
+        lend = getattr(self._wrapper, "lend_experiment_dir", None)
+        if lend is not None and context.directory is not None:
+            lend(Path(os.path.abspath(context.directory), EXPERIMENT))  # noqa: PTH100  (`Path.absolute` keeps "..")
+        deployments = None if context.directory is None else self._deployments(context.limits, context.directory)
+        self._check(context.experiment, deployments)
         super().open(context)
         if self._trials is not None:
             self._trials.close()
         self._trials = self._make_trials(deployments)
 
-    def _deployments(self, context: RunContext, directory: str) -> WrappedDeployments:
-        directory = os.path.abspath(directory)  # noqa: PTH100  (`Path.absolute` keeps "..")
-        lend = getattr(self._wrapper, "lend_experiment_dir", None)
-        if lend is not None:
-            from pathlib import Path
+    def check(self, experiment: Experiment) -> None:
+        """Check everything that can be known before the first trial.
 
-            lend(Path(directory, EXPERIMENT))
+        Raises:
+            UsageError: The wrapper finds something wrong, or a command that it declares cannot be executed.
+        """
+        self._check(experiment, self._deployments(Limits(), ""))
+
+    def _check(self, experiment: Experiment, deployments: WrappedDeployments | None) -> None:
+        check = getattr(self._wrapper, "check", None)
+        if check is not None:
+            check(experiment)
+        declared = getattr(self._wrapper, "declared_job", None)
+        job = None if declared is None else declared()
+        if job is not None and deployments is not None:
+            deployments.check(job, experiment)
+
+    def _deployments(self, limits: Limits, directory: str | Path) -> WrappedDeployments:
         here = self.here or getattr(self._wrapper, "here", None) or ""
         return WrappedDeployments(
-            directory=directory,
+            directory=os.path.abspath(directory),  # noqa: PTH100  (`Path.absolute` keeps "..")
             command=Command(literal(["true"]), {}),  # each trial has its own
             here=os.path.abspath(here),  # noqa: PTH100  (as above)
-            limits=context.limits,
+            limits=limits,
             environment=base_environment(),
             function=False,
             preload=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from runwright.wrappers.outputs import nothing_written, read_data, read_status, 
 from runwright.wrappers.placing import Files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from runwright.experiment import Experiment
     from runwright.result import Json
@@ -104,6 +105,10 @@ class ScriptWrapper(BaseWrapper):
         elif self.config is not None:
             self.working_dir = self.config.script_options.working_dir
         self.format = _one_of("format", format, FORMATS)
+        if metrics is not None and not isinstance(metrics, Mapping):
+            raise UsageError(
+                f"metrics must be a mapping of metrics to functions, such as {{y: rmse}}, not {metrics!r:.60}"
+            )
         self._metrics = {name: metric_settings(name, what) for name, what in (metrics or {}).items()}
         self._files = Files(copy, link, template, self.here)
         self._steps = self._make_steps()
