@@ -60,7 +60,7 @@ def test_settings(tmp_path):
         ({"evaluate": 'command: ["/bin/true"]'}, "runner.type: the torchx runner needs a component"),
         (
             {"evaluate": 'function: "tests.torchx.components:trainer", env: {A: b}'},
-            "runner.type: the torchx runner gives no environment to a trial; its component does",
+            "evaluate.env: the torchx runner gives no environment to a trial; its component does",
         ),
         ({"evaluate": 'function: "tests.torchx.components:nothing"'}, "has no 'nothing'"),
     ],

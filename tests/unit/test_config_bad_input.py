@@ -33,6 +33,8 @@ MODEL = """
 def branin(x1, x2):
     return x1 + x2
 number = 3
+class Nothing:
+    pass
 def other(a, b):
     return a
 def every(parameters):
@@ -237,7 +239,7 @@ CASES = {
     "not in the module": ((FUNCTION, "{function: 'bad_input_model:g'}"), "evaluate.function", 7, "has no 'g'"),
     "not callable": ((FUNCTION, "{function: 'bad_input_model:number'}"), "evaluate.function", 7, "is not callable"),
     "other arguments": ((FUNCTION, "{function: 'bad_input_model:other'}"), "evaluate.function", 7, "x1"),
-    "script missing": ((FUNCTION, "{function: 'missing.py:f'}"), "evaluate.function", 7, "missing.py"),
+    "script missing": ((FUNCTION, "{function: 'missing.py:f'}"), "evaluate.function", 7, "there is no file '/"),
     "function with success codes": (
         (FUNCTION, '{function: "bad_input_model:branin", success_codes: [0]}'),
         "evaluate",
@@ -347,11 +349,60 @@ CASES = {
     ),
     "env in the pool": (
         (FUNCTION, '{function: "bad_input_model:branin", env: {A: b}}'),
-        "runner.type",
-        8,
+        "evaluate.env",
+        7,
         "env needs the process runner",
     ),
+    "env without a runner": (
+        (
+            FUNCTION,
+            '\n  function: "bad_input_model:branin"\n  env: {A: b}',
+            f"runner: {POOL}\n",
+            "",
+            f"limits: {LIMITS}\n",
+            "",
+        ),
+        "evaluate.env",
+        9,
+        "the local runner gives no environment to a trial",
+    ),
+    "wrapper is a function": (
+        (FUNCTION, '{wrapper: "bad_input_model:every"}', POOL, "{type: wrapped}"),
+        "evaluate.wrapper",
+        7,
+        "'bad_input_model:every' is no class; a wrapper is a class with hooks",
+    ),
+    "wrapper without hooks": (
+        (FUNCTION, '{wrapper: "bad_input_model:Nothing"}', POOL, "{type: wrapped}"),
+        "evaluate.wrapper",
+        7,
+        "a wrapper has the hook write_configs, and 'Nothing' has not",
+    ),
+    "constraint that leaves no room": (
+        ("on_failure: retry 1", 'constraints: ["x1 <= -4.99999999999"]', "{x1: 0,", "{x1: -5,"),
+        "constraints",
+        10,
+        "random points meets the constraints 'x1 <= -4.99999999999'",
+    ),
     # runner, optimizer
+    "nothing is measured": (
+        (POOL, "{type: synthetic}", LIMITS, "{}"),
+        "runner.type",
+        8,
+        "SyntheticRunner measures nothing, but the experiment has objectives",
+    ),
+    "runtime of one in a list": (
+        (POOL, "{type: simulated, runtime: [5 s]}", LIMITS, "{}"),
+        "runner.runtime",
+        8,
+        "the shortest and the longest runtime, such as [1 s, 5 min], not a list of 1",
+    ),
+    "runtime a text": (
+        (POOL, "{type: simulated, runtime: 5 s}", LIMITS, "{}"),
+        "runner.runtime",
+        8,
+        "such as [1 s, 5 min], not '5 s'",
+    ),
     "unknown runner": (
         (POOL, "{type: proces}"),
         "runner.type",

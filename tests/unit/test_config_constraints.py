@@ -118,3 +118,22 @@ def test_what_breaks_a_constraint_is_not_on_the_front():
     text = io.StringIO()
     to_csv(state, text)
     assert ",penalty,pareto,feasible," in text.getvalue().splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "options", "key"),
+    [
+        ("cmaes", "popsize: 0", "popsize"),
+        ("cmaes", "sigma0: -1", "sigma0"),
+        ("nsgaii", "mutation_prob: 0.1, population_size: 1", "population_size"),
+        ("qmc", "scramble: true, qmc_type: best", "qmc_type"),
+        ("tpe", "n_startup_trials: -1", "n_startup_trials"),
+        ("tpe", "gamma_ray: 1", "gamma_ray"),
+    ],
+)
+def test_an_option_that_is_refused_is_named_where_it_stands(tmp_path, sampler, options, key):
+    pytest.importorskip("optuna")
+    text = f"{FILE}optimizer: {{type: optuna, sampler: {sampler}, options: {{{options}}}}}\n"
+    with pytest.raises(ExperimentFileError) as caught:
+        load(written(tmp_path, text))
+    assert caught.value.key == f"optimizer.options.{key}"

@@ -41,11 +41,9 @@ def command(file: Path, directory: Path | None, as_json: bool) -> None:
     in its directory.
     """
     from runwright.config import load
-    from runwright.loop.scheduler import check_fit
 
     setup = load(file)
     experiment, optimizer, runner, policy = setup.experiment(), setup.optimizer(), setup.runner(), setup.policy()
-    check_fit(experiment, runner, policy)
     optimizer.setup(experiment)
     place = directory or setup.directory
     began = _began(place, setup, runner)

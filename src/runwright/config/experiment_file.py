@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,9 +141,7 @@ class ExperimentFile:
             return optimizers.create(part.type, seed=part.seed, **settings)
         except Exception as error:
             sentence = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
-            named = [key for key in settings if repr(key) in sentence or f" {key} " in f" {sentence} "]
-            location = ("optimizer", *named[:1]) if named else ("optimizer",)
-            raise self._source.error(location, sentence) from error
+            raise self._source.error(("optimizer", *_named(settings, sentence)), sentence) from error
 
     def definition(self) -> Json:
         """Return what must not change between two drivers: the experiment and the optimizer, as JSON.
@@ -157,6 +156,8 @@ class ExperimentFile:
         Raises:
             ExperimentFileError: One sentence with file, key and line.
         """
+        from runwright.loop.scheduler import check_fit
+
         evaluate = self._part.evaluate
         for name, value in (evaluate.env or {}).items():
             with self._at("evaluate", "env", name):
@@ -168,15 +169,21 @@ class ExperimentFile:
         if evaluate.result is not None:
             with self._at("evaluate", "result", "pattern"):
                 Reading(evaluate.result.model_dump(by_alias=True)).check(self._experiment)
-        self.runner()
+        runner = self.runner()
+        with self._at("runner", "type"):
+            check_fit(self._experiment, runner, self._policy)
         self._set_up_optimizer()
 
     # Parts.
 
     def _set_up_optimizer(self) -> Optimizer:
         optimizer = self.optimizer()
-        with self._at("optimizer"):
+        try:
             optimizer.setup(self._experiment)
+        except UsageError as error:
+            sentence, on_parameters = str(error), self._experiment.parameter_constraints
+            unmet = any(repr(constraint.text) in sentence for constraint in on_parameters)
+            raise self._source.error(("constraints" if unmet else "optimizer",), sentence) from error
         return optimizer
 
     def _make_experiment(self) -> Experiment:
@@ -297,7 +304,14 @@ class ExperimentFile:
 
     def _import_wrapper(self) -> Callable[..., Any]:
         """Import the class of the wrapper."""
-        return self._import_function("wrapper")
+        from runwright.runners.wrapped import check_hooks
+
+        found = self._import_function("wrapper")
+        with self._at("evaluate", "wrapper"):
+            if not isinstance(found, type):
+                raise UsageError(f"{self._part.evaluate.wrapper!r:.200} is no class; a wrapper is a class with hooks")
+            check_hooks(found, found.__name__)
+        return found
 
     def _import_function(self, key: str = "function") -> Callable[..., Any]:
         """Import the function with the file's folder first on the path."""
@@ -305,6 +319,8 @@ class ExperimentFile:
         with self._at("evaluate", key):
             put_first(str(self.here))
             check_not_taken(reference.source, self.here)
+            if reference.source.endswith(".py") and not Path(reference.source).exists():
+                raise UsageError(f"there is no file {reference.source!r:.300}")
             return reference.load()
 
     def _check_command(self, command: list[str], env: dict[str, str]) -> None:
@@ -329,8 +345,19 @@ class ExperimentFile:
         try:
             yield
         except SettingError as error:
-            raise self._source.error((*location, error.key), str(error)) from None
+            raise self._source.error((error.part, error.key), str(error)) from None
         except UsageError as error:
             if isinstance(error, ExperimentFileError):
                 raise  # it says already where it comes from
             raise self._source.error(location, str(error)) from error
+
+
+def _named(settings: Json, sentence: str) -> tuple[str, ...]:
+    """Return the setting of an optimizer that a sentence is about: the option that it names first, or the setting."""
+    options = settings.get("options")
+    for keys, above in ((options if isinstance(options, dict) else {}, ("options",)), (settings, ())):
+        places = {key: re.search(rf"(?<!\w){re.escape(key)}(?!\w)", sentence) for key in keys}
+        found = {key: place.start() for key, place in places.items() if place is not None}
+        if found:
+            return (*above, min(found, key=found.__getitem__))
+    return ()

@@ -65,10 +65,12 @@ class SettingError(UsageError):
     Args:
         key: The setting.
         message: What is wrong.
+        part: The part of the file in which it stands.
     """
 
-    def __init__(self, key: str, message: str) -> None:
+    def __init__(self, key: str, message: str, part: str = "runner") -> None:
         self.key = key
+        self.part = part
         super().__init__(message)
 
 
@@ -113,11 +115,13 @@ def _simulated(request: RunnerRequest, *, runtime: object = (1, 5), failure_rate
     from runwright.runners.simulated import SimulatedBackendRunner, sample_runtime_unif
     from runwright.simulation import BackendSimulator, BackendSimulatorOptions
 
+    what = "it must be the shortest and the longest runtime, such as [1 s, 5 min]"
+    if not isinstance(runtime, (list, tuple)) or len(runtime) != 2:  # noqa: PLR2004  (the two)
+        raise SettingError("runtime", f"{what}, not {shown(runtime)}")
     try:
-        low, high = (duration(bound) for bound in runtime)  # type: ignore[attr-defined]
-    except (TypeError, ValueError) as error:
-        what = f"it must be the shortest and the longest runtime, such as [1 s, 5 min] ({error})"
-        raise SettingError("runtime", what) from None
+        low, high = (duration(bound) for bound in runtime)
+    except ValueError as error:
+        raise SettingError("runtime", f"{what} ({error})") from None
     if low > high:
         raise SettingError("runtime", f"the shortest runtime, {low:g} s, is longer than the longest, {high:g} s")
     if isinstance(failure_rate, bool) or not isinstance(failure_rate, (int, float)) or not 0 <= failure_rate <= 1:
@@ -146,7 +150,7 @@ def _torchx(
     if request.load_component is None:
         raise SettingError("type", "the torchx runner needs a component: evaluate: {function: module:component}")
     if request.env is not None:
-        raise SettingError("type", "the torchx runner gives no environment to a trial; its component does")
+        raise SettingError("env", "the torchx runner gives no environment to a trial; its component does", "evaluate")
     if not isinstance(tracker_base, str) or not tracker_base:
         raise SettingError("tracker_base", "it must be the folder or the URL below which the apps write their results")
     if not isinstance(scheduler, str):
@@ -179,7 +183,8 @@ def _function(request: RunnerRequest, kind: str) -> Callable[..., Any]:
     if request.function is None:
         raise SettingError("type", f"the {kind} runner evaluates functions; a command needs the process runner")
     if request.env is not None:
-        raise SettingError("type", f"the {kind} runner gives no environment to a trial; env needs the process runner")
+        what = f"the {kind} runner gives no environment to a trial; env needs the process runner"
+        raise SettingError("env", what, "evaluate")
     return request.load()
 
 
@@ -268,9 +273,10 @@ def check_limits(kind: str, traits: Traits, limits: Limits, given: set[str]) -> 
     for name, words in _LIMITS.items():
         if name in given and getattr(limits, name) is not None and not _enforces(traits, name):
             able = [other for other in _ENFORCING if _enforces(_traits_of(other), name)]
-            raise SettingError(name, f"the {kind} runner cannot enforce {words}; {' and '.join(able)} can")
+            raise SettingError(name, f"the {kind} runner cannot enforce {words}; {' and '.join(able)} can", "limits")
     if "grace" in given and not traits.stops:
-        raise SettingError("grace", f"the {kind} runner cannot stop a trial, so there is no time of grace; remove it")
+        what = f"the {kind} runner cannot stop a trial, so there is no time of grace; remove it"
+        raise SettingError("grace", what, "limits")
 
 
 def _enforces(traits: Traits, limit: str) -> bool:

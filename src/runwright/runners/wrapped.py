@@ -92,9 +92,7 @@ class WrappedJobRunner(Runner):
 
     @wrapper.setter
     def wrapper(self, wrapper: Any) -> None:
-        for hook in ("write_configs", "run_model", "set_trial_status", "fetch_trial_data"):
-            if not callable(getattr(wrapper, hook, None)):
-                raise UsageError(f"a wrapper has the hook {hook}, and {type(wrapper).__name__!r:.80} has not")
+        check_hooks(wrapper, type(wrapper).__name__)
         if self._trials is not None and self._trials.live:
             raise UsageError("the wrapper cannot be changed while trials run")
         self._wrapper = wrapper
@@ -330,6 +328,17 @@ class WrappedJobRunner(Runner):
         return self is other or (isinstance(other, WrappedJobRunner) and _settings(self) == _settings(other))
 
     __hash__ = Runner.__hash__
+
+
+def check_hooks(wrapper: Any, name: str) -> None:
+    """Check that a wrapper, or its class, has all hooks.
+
+    Raises:
+        UsageError: It has not.
+    """
+    for hook in ("write_configs", "run_model", "set_trial_status", "fetch_trial_data"):
+        if not callable(getattr(wrapper, hook, None)):
+            raise UsageError(f"a wrapper has the hook {hook}, and {name!r:.80} has not")
 
 
 def _settings(runner: WrappedJobRunner) -> tuple[Any, ...]:
