@@ -79,3 +79,26 @@ def _text(value: str, what: str) -> str:
     except UnicodeEncodeError:
         raise UsageError(f"{what} holds half of a character (a lone surrogate), which cannot be recorded") from None
     return plain
+
+
+def read_number(text: str) -> float:
+    """Return the number that a text is, in ASCII digits: Python alone reads ``1_000`` and the digits of other scripts.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if "_" in text or not text.strip().isascii():
+        raise ValueError
+    return float(text)
+
+
+def json_kind(value: object) -> str:
+    """Say what a value is, as JSON calls it."""
+    known = {dict: "object", list: "list", str: "text", bool: "boolean", type(None): "null"}
+    return known.get(type(value), "number")
+
+
+def why_unreadable(error: Exception) -> str:
+    """Say why a text is no JSON or YAML; of a long number not how to have Python read it."""
+    said = " ".join(str(error).split())
+    return "a number in it has too many digits" if "int_max_str_digits" in said else f"{said:.200}"

@@ -164,7 +164,8 @@ def check_objectives(result: Result, objectives: Collection[str], arms: Iterable
                 raise InvalidResultError(f"the objective {name!r} is missing; the evaluation returned {found}")
         for name, (mean, sem) in metrics.items():
             if not isfinite(mean) or (sem is not None and not isfinite(sem)):
-                raise InvalidResultError(f"the metric {name!r} is {mean if not isfinite(mean) else sem}")
+                what = f"metric {name!r} is {mean}" if not isfinite(mean) else f"sem of the metric {name!r} is {sem}"
+                raise InvalidResultError(f"the {what}")
         if len(metrics) > len(objectives):
             more = True
     return more

@@ -134,6 +134,12 @@ def test_a_seed_is_the_one_that_a_function_would_get(driver):
             "result.json is no valid JSON (half-written?): 'utf-8' codec",
         ),
         ("echo '[1]' > result.json", "invalid_result", 'result.json must hold an object such as {"y": 0.5}, not list'),
+        ("echo null > result.json", "invalid_result", 'result.json must hold an object such as {"y": 0.5}, not null'),
+        (
+            "head -c 5000 /dev/zero | tr '\\0' 9 > result.json",
+            "invalid_result",
+            "result.json is no valid JSON (half-written?): a number in it has too many digits",
+        ),
         (
             "echo '{{\"x\": 1}}' > result.json",
             "invalid_result",
@@ -181,6 +187,8 @@ def test_success_codes_and_the_pattern_of_a_log(driver):
         ("echo y=1 z=2 >&2; echo y=3 >&2", {"y": (3.0, None)}, None),
         ("echo y=4 z=5 >&2", {"y": (4.0, None), "z": (5.0, None)}, None),
         ("echo nothing", {}, "stderr.log has nothing that matches the pattern"),
+        ("echo y=1_0 >&2", {}, "stderr.log: the metric 'y' is '1_0'; a number is needed"),
+        ("echo y=\u0661 >&2", {}, "stderr.log: the metric 'y' is '\u0661'; a number is needed"),
         ("echo y=abc >&2", {}, "stderr.log: the metric 'y' is 'abc'; a number is needed"),
         ("echo y=nan >&2", {}, "stderr.log: the metric 'y' is nan"),
     ],

@@ -69,7 +69,7 @@ def test_everything_that_may_stand_in_a_file(write, tmp_path):
           result: {from: stdout, pattern: 'y = (?P<y>\\S+) z = (?P<z>\\S+)'}
           success_codes: [0, 3]
         runner: {type: process, parallel: 4}
-        limits: {timeout: 1.5 h, memory: 500 MB, output: 1 MiB, grace: 0}
+        limits: {timeout: 1.5 h, memory: 500 MB, output: 1 MiB, grace: 0 s}
         on_failure: retry 2
         optimizer: {type: random, seed: 9}
         enqueue:

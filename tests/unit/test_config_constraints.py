@@ -120,6 +120,14 @@ def test_what_breaks_a_constraint_is_not_on_the_front():
     assert ",penalty,pareto,feasible," in text.getvalue().splitlines()[0]
 
 
+@pytest.mark.parametrize("options", ["[]", "0", "false", '""'])
+def test_options_that_are_no_mapping(tmp_path, options):
+    pytest.importorskip("optuna")
+    with pytest.raises(ExperimentFileError, match="options of the sampler tpe must be a mapping") as caught:
+        load(written(tmp_path, f"{FILE}optimizer: {{type: optuna, options: {options}}}\n"))
+    assert caught.value.key == "optimizer.options"
+
+
 @pytest.mark.parametrize(
     ("sampler", "options", "key"),
     [

@@ -25,7 +25,7 @@ def test_every_kind_loads(kind):
 
 
 NO_SETTING = (
-    "the optimizer 'optuna' has no setting 'samplr'; known are options, rebuild_seconds, sampler; "
+    "the optimizer 'optuna' has no setting 'samplr'; known are options, rebuild_seconds, sampler, seed; "
     "did you mean 'sampler'?"
 )
 
@@ -35,7 +35,7 @@ NO_SETTING = (
     [
         ("optun", {}, "there is no optimizer 'optun'; known are ax, optuna, random, smac; did you mean 'optuna'?"),
         ("zzz", {}, "there is no optimizer 'zzz'; known are ax, optuna, random, smac"),
-        ("random", {"sampler": "tpe"}, "the optimizer 'random' has no setting 'sampler'; it has none but seed"),
+        ("random", {"sampler": "tpe"}, "the optimizer 'random' has no setting 'sampler'; known are seed"),
         (
             "optuna",
             {"samplr": "tpe"},

@@ -293,6 +293,10 @@ def test_more_trials_are_accepted_by_the_same_and_by_the_next_driver():
         ),
         (Experiment("fake", {"x": Float(0, 1)}, {"y": "maximize"}, seed=3), "objectives.y: 'minimize' became 'maximi"),
         (Experiment("fake", {"x": Choice([0, 1])}, {"y": "minimize"}, seed=3), "parameters.x.type: 'float' became"),
+        (
+            Experiment("fake", {"x": Float(0, 1, default=0.5)}, {"y": "minimize"}, seed=3),
+            r"parameters\.x\.default: null became 0\.5",
+        ),
         (Experiment("other", {"x": Float(0, 1)}, {"y": "minimize"}, seed=4), "name: .*; seed: 3 became 4"),
     ],
 )

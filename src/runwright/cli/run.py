@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from runwright.loop.scheduler import Scheduler
     from runwright.report import Summary
 
+_MOST = 1_000_000_000  # as of stop.trials
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 
@@ -31,7 +32,7 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @directory_option
 @click.option("--fresh", is_flag=True, help="Start anew; the old run directory is renamed, never deleted.")
-@click.option("--trials", metavar="N", type=click.IntRange(min=1), help="Trials in all, instead of stop.trials.")
+@click.option("--trials", metavar="N", type=click.IntRange(1, _MOST), help="Trials in all, instead of stop.trials.")
 @click.option("--quiet", "-q", is_flag=True, help="Print the summary alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, and progress to stderr.")
 @click.pass_context

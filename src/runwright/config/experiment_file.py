@@ -192,7 +192,7 @@ class ExperimentFile:
             check_name(part.name, "the name")
         for section in ("parameters", "objectives"):
             if not getattr(part, section):
-                raise self._source.error((section,), f"it is empty; an experiment needs at least one of its {section}")
+                raise self._source.error((section,), f"it is empty; an experiment needs at least one {section[:-1]}")
             for name in getattr(part, section):
                 with self._at(section, name):
                     check_name(name, "this name")

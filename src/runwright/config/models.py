@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable  # noqa: TC003  (pydantic reads the annotations)
 from typing import Annotated, Any, Literal
 
@@ -49,13 +50,17 @@ def _or_unlimited(value: object) -> int | None:
     return None if value == UNLIMITED else size(value)
 
 
-def _grace(value: object) -> float:
-    return 0.0 if type(value) in (int, float) and value == 0 else duration(value)
+def _wait(value: object) -> float:
+    return duration(value, zero=True)
 
 
-def _path(value: object) -> object:
+def _directory(value: object) -> object:
     if isinstance(value, str) and "\0" in value:
         raise ValueError("it has a null character, which no path can have; remove it")
+    if isinstance(value, str) and re.search(r"^~|\$[\w{]", value):
+        raise ValueError(
+            f"neither ~ nor $NAME is filled in here, as in {value!r:.100}; write the path out, or give --dir"
+        )
     return value
 
 
@@ -143,10 +148,10 @@ class ParameterPart(_Part):
     @model_validator(mode="after")
     def _fits(self) -> ParameterPart:
         choice = self.type == "choice"
-        if choice and self.values is None:
-            raise refuse("a choice needs its values: values: [a, b]")
         if choice and (self.bounds is not None or "log" in self.model_fields_set):
             raise refuse("a choice has values, not bounds or a scale; remove them, or take type float or int")
+        if choice and self.values is None:
+            raise refuse("a choice needs its values: values: [a, b]")
         if not choice and self.bounds is None:
             raise refuse(f"a parameter of type {self.type} needs its bounds: bounds: [low, high]")
         if not choice and self.values is not None:
@@ -197,7 +202,7 @@ class RunnerPart(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
-    type: str | None = None
+    type: Annotated[str, Field(min_length=1)] | None = None
     parallel: Annotated[int, Field(ge=1, le=MOST_PARALLEL)] | None = None
 
 
@@ -217,14 +222,14 @@ class LimitsPart(_Part):
     memory: Annotated[int, _saying(_memory)] | None = None
     output: Annotated[int | None, _saying(_or_unlimited)] = None
     log: Annotated[int | None, _saying(_or_unlimited)] = None
-    grace: Annotated[float, _saying(_grace)] | None = None
+    grace: Annotated[float, _saying(_wait)] | None = None
 
 
 class RulePart(_Part):
     """A rule of ``on_failure``: what follows a failed attempt."""
 
     retry: Annotated[int, Field(ge=0, le=MOST_RETRIES)] = 0
-    backoff: Annotated[float, _saying(_grace)] | None = None
+    backoff: Annotated[float, _saying(_wait)] | None = None
     longest: Seconds | None = None
     then: str | None = None
     penalty: Annotated[float | dict[str, float], _saying(_penalty)] | None = None
@@ -257,7 +262,7 @@ class FilePart(_Part):
 
     name: str
     seed: Seed = 0
-    directory: Annotated[str, Field(min_length=1), _saying(_path)] | None = None
+    directory: Annotated[str, Field(min_length=1), _saying(_directory)] | None = None
     sync: Literal["full", "normal"] | None = None
     parameters: dict[str, ParameterPart]
     objectives: dict[str, Literal["minimize", "maximize"]]

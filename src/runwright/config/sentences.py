@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin
@@ -105,7 +106,9 @@ def _sentence(detail: ErrorDetails) -> str:
     if kind == "extra_forbidden":
         return f"there is no such key here; {_nearest_key(detail['loc'])}"
     if kind == "literal_error":
-        return f"it must be {context['expected']}, not {shown(value)}"
+        close = _closest(str(value), re.findall("'([^']+)'", str(context["expected"])))
+        meant = "" if close is None else f"; did you mean {close!r}?"
+        return f"it must be {context['expected']}, not {shown(value)}{meant}"
     if kind in _COMPARED:
         word, limit = _COMPARED[kind]
         return f"it must be {word} {context[limit]}, not {shown(value)}"

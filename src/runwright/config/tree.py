@@ -106,7 +106,9 @@ class _Composer:
 
     def _node(self, event: Any, line: int) -> None:
         if event.tag is not None:
-            what = f"the tag {event.tag!r:.60} is not allowed: a file holds plain values and constructs nothing"
+            what = (
+                f"the tag {event.tag!r:.60} is not allowed: a file holds plain values and constructs nothing; remove it"
+            )
             raise self._fail((), what, line=line)
         if isinstance(event, yaml.ScalarEvent):
             node = Node(line, event.value, plain=event.implicit[0])
@@ -137,6 +139,8 @@ class _Composer:
             return
         if not isinstance(node.value, str):
             raise self._fail((), "a key must be a text, not a list or a mapping; quote braces", line=line)
+        if node.value == "<<" and node.plain:
+            raise self._fail((*self._path(), "<<"), "merge keys are not supported; write the keys out", line=line)
         if node.value in mapping:
             first = mapping[node.value][0]
             what = f"the key {node.value!r:.60} stands twice in one mapping, first in line {first}; remove one"
@@ -171,9 +175,10 @@ class _Plain:
 
     def value(self, node: Node, location: Location) -> Any:
         self._count += 1
-        if self._count > MOST_VALUES or len(location) > DEEPEST:
-            what = f"the file has more than {MOST_VALUES} values, or more than {DEEPEST} levels, with its aliases"
-            raise self._fail(location, what)
+        if self._count > MOST_VALUES:
+            raise self._fail(location, f"the file has more than {MOST_VALUES} values, with its aliases")
+        if len(location) > DEEPEST:
+            raise self._fail(location, f"the file has more than {DEEPEST} levels, with its aliases")
         if isinstance(node.value, list):
             return [self.value(child, (*location, index)) for index, child in enumerate(node.value)]
         if isinstance(node.value, dict):

@@ -19,22 +19,25 @@ _BYTES = {"": 1, "b": 1} | {
     for power, letter in enumerate("kmgt", 1)
     for ending, base in (("b", 1000), ("ib", 1024))
 }
+_MEANT = {"m": "; a minute is min", "g": "; a gigabyte is GB or GiB"}
 LONGEST = 100 * 365 * 86400.0
 LARGEST = 2**62
 
 
-def duration(value: object) -> float:
+def duration(value: object, *, zero: bool = False) -> float:
     """Return seconds.
 
     Args:
         value: A number of seconds, or a text of one number and one unit: ms, s, min, h, d.
+        zero: Whether it may be nothing.
 
     Raises:
         ValueError: A sentence.
     """
     seconds = _quantity(value, _SECONDS, "a duration such as 90, 10 min or 1.5 h", "ms, s, min, h and d")
-    if not 0 < seconds <= LONGEST:
-        raise ValueError(f"a duration must be positive and at most 100 years, not {_shown(value)}")
+    if not 0 <= seconds <= LONGEST or (seconds == 0 and not zero):
+        wanted = "not be negative, nor longer than" if zero else "be positive and at most"
+        raise ValueError(f"a duration must {wanted} 100 years, not {_shown(value)}")
     return seconds
 
 
@@ -64,10 +67,12 @@ def _quantity(value: object, units: dict[str, float] | dict[str, int], wanted: s
     found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError(f"it must be {wanted}: one number and one unit, not {_shown(value)}")
-    unit = units.get(found[2].lower())
-    if unit is None:
-        raise ValueError(f"{found[2]!r:.60} in {_shown(value)} is no unit here; units are {known}")
-    return float(found[1]) * unit
+    unit = found[2].lower()
+    if unit not in units:
+        raise ValueError(
+            f"{found[2]!r:.60} in {_shown(value)} is no unit here; units are {known}{_MEANT.get(unit, '')}"
+        )
+    return float(found[1]) * units[unit]
 
 
 def _shown(value: object) -> str:

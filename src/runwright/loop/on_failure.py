@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from runwright.errors import UsageError
+from runwright.json_values import read_number
 from runwright.status import FailureKind
 
 if TYPE_CHECKING:
@@ -285,7 +286,7 @@ def _of_ending(words: list[str]) -> Rule:
         return Rule(then="abort")
     if words[:1] == ["penalty"] and len(words) == 2:  # noqa: PLR2004  (the word and its number)
         try:
-            number = float(words[1])
+            number = read_number(words[1])
         except ValueError:
             raise UsageError(f"a penalty is a number, not {words[1]!r:.60}") from None
         return Rule(penalty=number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -309,4 +310,9 @@ def differences(was: Any, now: Any, where: str) -> list[str]:
         return found
     if was == now:
         return []
-    return [f"{where}: {was!r:.80} became {now!r:.80}"]
+    return [f"{where}: {_shown(was)} became {_shown(now)}"]
+
+
+def _shown(value: Any) -> str:
+    """Return a value as an experiment file has it."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else f"{value!r:.80}"

@@ -67,13 +67,11 @@ def create(kind: str, *, seed: int | None = None, **settings: Any) -> Optimizer:
     takes_all = any(argument.kind is argument.VAR_KEYWORD for argument in arguments.values())
     for key in settings:
         if key not in taken and not takes_all:
-            raise UsageError(f"the optimizer {kind!r} has no setting {key!r:.60}; {_advice(key, taken)}")
+            raise UsageError(f"the optimizer {kind!r} has no setting {key!r:.60}; {_advice(key, [*taken, 'seed'])}")
     return cast("Optimizer", found(seed=seed, **settings))
 
 
 def _advice(wrong: str, right: list[str]) -> str:
-    if not right:
-        return "it has none but seed"
     nearest = get_close_matches(wrong, right, n=1)
     return f"known are {', '.join(sorted(right))}" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
 

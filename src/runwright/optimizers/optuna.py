@@ -78,7 +78,9 @@ class OptunaOptimizer:
             self.rebuild = "history"
         else:
             check_installed(kind)
-            self._warns = check_options(kind, getattr(self._optuna.samplers, kind.class_name), options or {})
+            self._warns = check_options(
+                kind, getattr(self._optuna.samplers, kind.class_name), {} if options is None else options
+            )
             self.rebuild = kind.rebuild
         self.sampler = sampler
         self.seed = None if seed is None else check_seed(seed, "the seed of the optuna optimizer")

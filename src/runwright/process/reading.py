@@ -9,6 +9,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from runwright.errors import InvalidResultError, UsageError
+from runwright.json_values import json_kind, read_number, why_unreadable
 from runwright.measurements import read_returned
 from runwright.process.attempt import RESULT, STDERR, STDOUT
 from runwright.process.matching import MOST_SECONDS, Matcher
@@ -140,7 +141,7 @@ class Reading:
 
 def _number(text: str, metric: str, name: str) -> float:
     try:
-        return float(text)
+        return read_number(text)
     except ValueError:
         raise InvalidResultError(f"{name}: the metric {metric!r} is {text!r:.60}; a number is needed") from None
 
@@ -174,7 +175,7 @@ def _json_object(data: bytes, name: str) -> Json:
     try:
         body = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InvalidResultError(f"{name} is no valid JSON (half-written?): {error!s:.200}") from None
+        raise InvalidResultError(f"{name} is no valid JSON (half-written?): {why_unreadable(error)}") from None
     if not isinstance(body, dict):
-        raise InvalidResultError(f'{name} must hold an object such as {{"y": 0.5}}, not {type(body).__name__}')
+        raise InvalidResultError(f'{name} must hold an object such as {{"y": 0.5}}, not {json_kind(body)}')
     return body

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runwright.errors import InvalidResultError, UsageError
+from runwright.json_values import json_kind, why_unreadable
 from runwright.measurements import read_returned
 from runwright.result import Result, check_objectives
 
@@ -108,14 +109,14 @@ class TrackedResults:
         except InvalidResultError as error:
             raise InvalidResultError(f"{place}: {error}") from None
         except (ValueError, RecursionError) as error:
-            raise InvalidResultError(f"{place} is no valid JSON (half-written?): {error!s:.200}") from None
+            raise InvalidResultError(f"{place} is no valid JSON (half-written?): {why_unreadable(error)}") from None
         return Result(arms={arm: metrics}, additional_info=info or None)
 
 
 def _with_sems(body: Any) -> Json:
     """Put ``y/mean`` and ``y/sem`` together."""
     if not isinstance(body, dict):
-        raise InvalidResultError(f'it must hold an object such as {{"y": 0.5}}, not {type(body).__name__}')
+        raise InvalidResultError(f'it must hold an object such as {{"y": 0.5}}, not {json_kind(body)}')
     found: Json = {}
     for name, value in body.items():
         metric, slash, part = name.rpartition("/")

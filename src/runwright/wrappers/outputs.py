@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from runwright.errors import InvalidResultError
+from runwright.json_values import json_kind, why_unreadable
 from runwright.wrappers.names import OUTPUT_FILES, STATUS_FILES, STATUS_KEYS, SUFFIXES, present
 from runwright.wrappers.view import status_of
 
@@ -98,7 +99,7 @@ def read_mapping(path: Path) -> Json:
     if isinstance(body, list) and len(body) == 1:
         body = body[0]
     if not isinstance(body, dict):
-        what = f'must hold a mapping such as {{"y": 0.5}}, not {type(body).__name__}'
+        what = f'must hold a mapping such as {{"y": 0.5}}, not {json_kind(body)}'
         raise InvalidResultError(f"{path.name} {what}")
     return {key if isinstance(key, str) else str(key): value for key, value in body.items()}
 
@@ -107,7 +108,7 @@ def _from_json(name: str, data: bytes) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InvalidResultError(f"{name} is no valid JSON (half-written?): {error!s:.200}") from None
+        raise InvalidResultError(f"{name} is no valid JSON (half-written?): {why_unreadable(error)}") from None
 
 
 def from_yaml(name: str, data: bytes | str) -> Any:
@@ -124,8 +125,7 @@ def from_yaml(name: str, data: bytes | str) -> Any:
             raise InvalidResultError(f"{name} is nested more than {_DEEPEST} deep")
         return yaml.load(data, Loader=loader)  # noqa: S506  (both are safe loaders)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        said = " ".join(str(error).split())
-        raise InvalidResultError(f"{name} is no valid YAML (half-written?): {said:.200}") from None
+        raise InvalidResultError(f"{name} is no valid YAML (half-written?): {why_unreadable(error)}") from None
 
 
 def _is_deep(events: Iterable[Any]) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runwright.errors import InvalidResultError
+from runwright.json_values import read_number
 from runwright.status import FailureKind
 
 if TYPE_CHECKING:
@@ -108,6 +109,6 @@ def _pairs(line: str) -> dict[str, str]:
 
 def _number(name: str, text: str) -> float:
     try:
-        return float(text)
+        return read_number(text)
     except ValueError:
         raise InvalidResultError(f"its last line says {name}={text.strip():.40}; a number is needed") from None
