@@ -49,6 +49,20 @@ def test_a_run_says_each_trial_and_a_summary_and_resumes_to_nothing(place):
     assert [row["status"] for row in trials(place, file)] == ["COMPLETED"] * 6
 
 
+def test_more_trials_than_a_file_may_ask_for_are_refused(place):
+    done = place.call("run", place.experiment("small"), "--trials", 10**20, status=2)
+    assert "is not in the range 1<=x<=1000000000" in done.stderr
+
+
+def test_a_wrapped_runner_that_cannot_run_makes_no_directory(place):
+    file = place.experiment("small", "program", "wrapped, copy: [gone]")
+    for command in ("check", "run"):
+        said = place.call(command, file, status=2).stderr
+        assert said.startswith(f"error: {file}:")
+        assert "runner.copy: there is no '" in said
+    assert not (file.parent / "runs").exists()
+
+
 def test_a_quiet_run_prints_the_summary_alone(place):
     done = place.call("run", place.experiment("small"), "--quiet")
     assert done.stdout.startswith("small: all 4 trials have ended\n")
