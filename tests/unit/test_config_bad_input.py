@@ -480,7 +480,7 @@ CASES = {
     "endless duration": (("10 min", ".inf"), "limits.timeout", 9, "not inf"),
     "absurd duration": (("10 min", "1e30 h"), "limits.timeout", 9, "one number and one unit"),
     "absurd number of days": (("10 min", "99999999 d"), "limits.timeout", 9, "at most 100 years"),
-    "duration true": (("10 min", "true"), "limits.timeout", 9, "not True"),
+    "duration true": (("10 min", "true"), "limits.timeout", 9, "not true"),
     "memory too little": (("2 GiB", "2 kB"), "limits.memory", 9, "below 1 MiB ends every program"),
     "memory absurd": (("2 GiB", "99999999999 TiB"), "limits.memory", 9, "at most"),
     "memory negative": (("2 GiB", "-2"), "limits.memory", 9, "at least 1 byte"),
@@ -580,7 +580,7 @@ CASES = {
         ("retry 1", "{lost: {penalty: true}}"),
         "on_failure.lost.penalty",
         10,
-        "a finite number, not True",
+        "a finite number, not true",
     ),
     "penalty of no objective": (
         ("retry 1", "{lost: {penalty: {z: 1}}}"),

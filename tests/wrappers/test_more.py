@@ -208,6 +208,25 @@ def test_a_file_runs(write, tmp_path, evaluate, runner, y):
         ("{command: [./run.sh]}", '{type: wrapped, config: "a\\0b"}', "runner.config", "a null character in it"),
         ("{command: [./run.sh]}", "{type: wrapped, metrics: 5}", "runner.metrics", "must be a mapping of metrics to"),
         ("{command: [./run.sh]}", "{type: wrapped, metrics: [y]}", "runner.metrics", "such as {y: rmse}, not ['y']"),
+        (
+            "{command: [./run.sh]}",
+            "{type: wrapped, metrics: {y: nope}}",
+            "runner.metrics",
+            "the metric function 'nope' is not",
+        ),
+        (
+            "{command: [./run.sh]}",
+            "{type: wrapped, metrics: {y: {a: 1}}}",
+            "runner.metrics",
+            "a mapping of function, arg",
+        ),
+        (
+            "{command: [./run.sh]}",
+            "{type: wrapped, metrics: {y: {function: mse, arguments: 5}}}",
+            "runner.metrics",
+            "arguments of the metric 'y' must be a mapping, not 5",
+        ),
+        ("{command: [./run.sh]}", "{type: wrapped, config: gone.yaml}", "runner.config", "there is no file '/"),
         ("{command: [./gone.sh]}", "{type: wrapped}", "evaluate.command[0]", "does not exist"),
         (
             "{command: [./run.sh], result: {from: stdout, pattern: '(.*)'}}",

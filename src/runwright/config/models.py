@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from runwright.config.scalars import shown
 from runwright.config.units import duration, size
 from runwright.errors import UsageError
 from runwright.loop.on_failure import MOST_RETRIES, OTHER, Rule
@@ -66,7 +67,7 @@ def _directory(value: object) -> object:
 
 def _number(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"it must be a number, not {value!r:.60}")  # noqa: TRY004  (said as a sentence)
+        raise ValueError(f"it must be a number, not {shown(value)}")  # noqa: TRY004  (said as a sentence)
     return value
 
 
@@ -78,13 +79,13 @@ def _penalty(value: object) -> object:
 
 def _finite(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{what} must be a finite number, not {value!r:.60}")
+        raise ValueError(f"{what} must be a finite number, not {shown(value)}")
     return value
 
 
 def _bounds(value: object) -> object:
     if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004
-        count = f", not {len(value)}" if isinstance(value, list) else f", not {value!r:.60}"
+        count = f", not {len(value)}" if isinstance(value, list) else f", not {shown(value)}"
         raise ValueError(f"it must be two bounds, [low, high]{count}")
     return value
 
@@ -97,7 +98,7 @@ def _values(value: object) -> object:
 
 def _when(value: object) -> object:
     if not isinstance(value, dict) or not value:
-        raise ValueError(f"it must name a choice and its value, such as {{optimizer: sgd}}, not {value!r:.60}")
+        raise ValueError(f"it must name a choice and its value, such as {{optimizer: sgd}}, not {shown(value)}")
     return value
 
 
@@ -106,7 +107,7 @@ def _rule(value: object) -> object:
     if isinstance(value, dict):
         return value
     if not isinstance(value, str):
-        raise ValueError(f"it must be a rule such as fail, abort, penalty 1000 or retry 2, not {value!r:.60}")  # noqa: TRY004
+        raise ValueError(f"it must be a rule such as fail, abort, penalty 1000 or retry 2, not {shown(value)}")  # noqa: TRY004
     try:
         return {name: part for name, part in Rule.of(value).to_json().items() if part or name != "retry"}
     except UsageError as error:

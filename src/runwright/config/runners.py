@@ -8,7 +8,8 @@ from functools import partial
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from runwright.config.sentences import nearest, shown
+from runwright.config.scalars import shown
+from runwright.config.sentences import nearest
 from runwright.config.units import duration
 from runwright.config.wrapped import wrapped
 from runwright.errors import UsageError

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from runwright.config.models import FilePart
+from runwright.config.scalars import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,17 +84,6 @@ def _places(model: type[BaseModel], above: str = "") -> dict[str, str]:
         if part is not None:
             places = _places(part, f"{above}{key}.") | places
     return places
-
-
-def shown(value: object) -> str:
-    """Return a value as it is shown in a sentence, cut."""
-    if isinstance(value, dict):
-        return "a mapping" if value else "an empty mapping"
-    if isinstance(value, list):
-        return f"a list of {len(value)}" if value else "an empty list"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value!r:.60}"
 
 
 def _sentence(detail: ErrorDetails) -> str:

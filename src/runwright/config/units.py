@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from runwright.config.scalars import shown
+
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([^\W\d_]*)\s*")
 
 _SECONDS = {
@@ -37,7 +39,7 @@ def duration(value: object, *, zero: bool = False) -> float:
     seconds = _quantity(value, _SECONDS, "a duration such as 90, 10 min or 1.5 h", "ms, s, min, h and d")
     if not 0 <= seconds <= LONGEST or (seconds == 0 and not zero):
         wanted = "not be negative, nor longer than" if zero else "be positive and at most"
-        raise ValueError(f"a duration must {wanted} 100 years, not {_shown(value)}")
+        raise ValueError(f"a duration must {wanted} 100 years, not {shown(value)}")
     return seconds
 
 
@@ -54,7 +56,7 @@ def size(value: object) -> int:
     wanted = "a size such as 500 MB or 2 GiB"
     amount = _quantity(value, _BYTES, wanted, "B, kB, MB, GB, TB (powers of 1000), KiB, MiB, GiB and TiB (of 1024)")
     if not 1 <= amount <= LARGEST:
-        raise ValueError(f"a size must be at least 1 byte and at most {LARGEST}, not {_shown(value)}")
+        raise ValueError(f"a size must be at least 1 byte and at most {LARGEST}, not {shown(value)}")
     return int(amount)
 
 
@@ -66,14 +68,8 @@ def _quantity(value: object, units: dict[str, float] | dict[str, int], wanted: s
         return number
     found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise ValueError(f"it must be {wanted}: one number and one unit, not {_shown(value)}")
+        raise ValueError(f"it must be {wanted}: one number and one unit, not {shown(value)}")
     unit = found[2].lower()
     if unit not in units:
-        raise ValueError(
-            f"{found[2]!r:.60} in {_shown(value)} is no unit here; units are {known}{_MEANT.get(unit, '')}"
-        )
+        raise ValueError(f"{found[2]!r:.60} in {shown(value)} is no unit here; units are {known}{_MEANT.get(unit, '')}")
     return float(found[1]) * units[unit]
-
-
-def _shown(value: object) -> str:
-    return f"{value!r:.60}"

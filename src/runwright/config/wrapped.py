@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from typing import TYPE_CHECKING, Any
 
 from runwright.config.units import duration
@@ -46,6 +47,8 @@ def wrapped(
         raise _setting("working_dir", f"there is no folder {str(request.here / str(working_dir))!r:.300}")
     seconds = {"pause": _seconds("pause", pause), "hook_time": _seconds("hook_time", hook_time)}
     path = None if config is None else str(request.here / _text("config", config))
+    if path is not None and not os.path.exists(path):  # noqa: PTH110  (it is a text)
+        raise _setting("config", f"there is no file {path!r:.300}")
     of_scripts: Json = {
         "write_configs": write_configs,
         "set_trial_status": set_trial_status,

@@ -65,6 +65,13 @@ def metric_settings(name: str, what: Any) -> Json:
     known = ("function", "arguments", "param_names", "properties")
     if not isinstance(given, dict) or not given.keys() <= set(known):
         raise UsageError(f"the metric {name!r} must be the name of a function, or a mapping of {', '.join(known)}")
+    for key, kind, wanted in (
+        ("function", str, "the name of a function"),
+        ("arguments", Mapping, "a mapping"),
+        ("param_names", (list, tuple), "a list of parameters"),
+    ):
+        if given.get(key) is not None and not isinstance(given[key], kind):
+            raise UsageError(f"{key} of the metric {name!r} must be {wanted}, not {given[key]!r:.60}")
     return {
         "function": function_named(given.get("function")),
         "arguments": dict(given.get("arguments") or {}),

@@ -109,7 +109,10 @@ class ScriptWrapper(BaseWrapper):
             raise UsageError(
                 f"metrics must be a mapping of metrics to functions, such as {{y: rmse}}, not {metrics!r:.60}"
             )
-        self._metrics = {name: metric_settings(name, what) for name, what in (metrics or {}).items()}
+        try:
+            self._metrics = {name: metric_settings(name, what) for name, what in (metrics or {}).items()}
+        except UsageError as error:
+            raise UsageError(f"metrics: {error}") from None
         self._files = Files(copy, link, template, self.here)
         self._steps = self._make_steps()
         self.given |= {
