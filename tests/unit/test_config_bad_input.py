@@ -241,6 +241,7 @@ CASES = {
         2,
         "as in '$HOME/x'; write the path out",
     ),
+    "null character in a directory": (("seed: 0", 'directory: "a\\0"'), "directory", 2, "has a null character in it"),
     "runner of no type": ((POOL, '{type: ""}'), "runner.type", 8, "not empty"),
     "empty directory": (("seed: 0", 'directory: ""'), "directory", 2, "not empty"),
     # what is evaluated

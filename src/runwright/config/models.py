@@ -62,6 +62,8 @@ def _directory(value: object) -> object:
         raise ValueError(
             f"neither ~ nor $NAME is filled in here, as in {value!r:.100}; write the path out, or give --dir"
         )
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError(f"the path {value!r:.100} has a null character in it; remove it")
     return value
 
 

@@ -21,7 +21,6 @@ _BYTES = {"": 1, "b": 1} | {
     for power, letter in enumerate("kmgt", 1)
     for ending, base in (("b", 1000), ("ib", 1024))
 }
-_MEANT = {"m": "; a minute is min", "g": "; a gigabyte is GB or GiB"}
 LONGEST = 100 * 365 * 86400.0
 LARGEST = 2**62
 
@@ -71,5 +70,6 @@ def _quantity(value: object, units: dict[str, float] | dict[str, int], wanted: s
         raise ValueError(f"it must be {wanted}: one number and one unit, not {shown(value)}")
     unit = found[2].lower()
     if unit not in units:
-        raise ValueError(f"{found[2]!r:.60} in {shown(value)} is no unit here; units are {known}{_MEANT.get(unit, '')}")
+        meant = "; a minute is min" if unit == "m" and "min" in units else ""
+        raise ValueError(f"{found[2]!r:.60} in {shown(value)} is no unit here; units are {known}{meant}")
     return float(found[1]) * units[unit]
