@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runwright.parameters import Parameter
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d][\w.]*)|`(?P<quoted>[^`]+)`"
+    r"\s*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W\d][\w.]*)|`(?P<quoted>[^`]+)`"
     r"|(?P<compare><=|>=|==|!=|<|>|=)|(?P<sign>[-+*/()^]{1,2})|(?P<odd>\S))"
 )
 _HINT = "write it as 2 * x1 + x2 <= 1, a sum of names, each with a number or none, compared with <= or >="

@@ -53,6 +53,8 @@ def test_a_file_has_objectives_constraints_and_conditions(tmp_path):
         ("x1 + x2 <= 1", "x1 + x3 <= 1", "constraints[0]: 'x3' in the constraint"),
         ("weight <= 40", "x1 + error <= 40", "constraints[1]: the constraint 'x1 + error <= 40' mixes"),
         ("weight <= 40", "weight * weight <= 40", "'weight * weight <= 40' is not linear"),
+        ("weight <= 40", "weight <= \u0661", "constraints[1]: '\u0661' cannot stand where it does"),
+        ("weight <= 40", "weight <= 4_0", "constraints[1]: '_0' cannot stand where it does"),
         ("weight <= 40", "weight", "constraints[1]: the constraint 'weight' is not a comparison"),
         ('"weight <= 40"', "40", "constraints[1]: it must be a text"),
         ("when: {optimizer: sgd}", "when: {optimizer: sdg}", "momentum.when: when 'optimizer': the value 'sdg'"),
