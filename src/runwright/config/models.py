@@ -56,8 +56,6 @@ def _wait(value: object) -> float:
 
 
 def _directory(value: object) -> object:
-    if isinstance(value, str) and "\0" in value:
-        raise ValueError("it has a null character, which no path can have; remove it")
     if isinstance(value, str) and re.search(r"^~|\$[\w{]", value):
         raise ValueError(
             f"neither ~ nor $NAME is filled in here, as in {value!r:.100}; write the path out, or give --dir"
