@@ -23,7 +23,7 @@ from runwright.evaluation import Evaluation, FunctionReference
 from runwright.experiment import Choice, Experiment, Float, Int, check_name
 from runwright.loop.policy import Policy
 from runwright.parameters import check_condition
-from runwright.process.command import Command, check_variable, literal
+from runwright.process.command import Command, check_argument, check_variable, literal
 from runwright.process.reading import Reading
 from runwright.runner import Limits
 
@@ -334,7 +334,7 @@ class ExperimentFile:
         for name, parameter in self._part.parameters.items():
             for index, choice in enumerate(parameter.values or ()):
                 with self._at("parameters", name, "values", index):
-                    Command([*some, *literal([str(choice)])], {}).check(self._experiment, here)
+                    check_argument(str(choice))
         for index, argument in enumerate(command):
             with self._at("evaluate", "command", index):
                 Command([*some, argument] if index else [argument], path).check(self._experiment, here)

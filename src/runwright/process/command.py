@@ -116,7 +116,7 @@ class Command:
             UsageError: A placeholder is unknown or means two things, or the program cannot be executed.
         """
         for template in (*self._argv, *self._env.values()):
-            _check_null(template.text)
+            check_argument(template.text)
             _check_names(template, experiment)
         self._conditional = frozenset(name for name, parameter in experiment.parameters.items() if parameter.when)
         first = self._argv[0]
@@ -143,7 +143,7 @@ class Command:
         try:
             argv[0] = self._program or find_program(argv[0], values["here"], self._search_path(values))
             for part in argv:
-                _check_null(part)
+                check_argument(part)
         except UsageError as error:
             raise SubmitError(str(error)) from None
         return argv
@@ -167,7 +167,12 @@ def base_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("RUNWRIGHT_")}
 
 
-def _check_null(text: str) -> None:
+def check_argument(text: str) -> None:
+    """Refuse what no program can be given.
+
+    Raises:
+        UsageError: A sentence.
+    """
     if "\0" in text:
         raise UsageError(f"the argument {text!r:.100} has a null character in it, which no program can be given")
 
