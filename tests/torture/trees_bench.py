@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GRACE = 0.2
-_TIMEOUTS = {"command": 1.0, "preload": 1.0}
+_TIMEOUTS = {"command": 2.0, "preload": 2.0}  # a bench that gets no turn for so long misses the whole life of a tree
 _TIMEOUT = 3.0  # of a fresh interpreter, which must have built its tree by then on a busy machine
 PATIENCE = 20.0
 _PATIENCE_UNPROMISED = 3.0
