@@ -99,7 +99,7 @@ class Machine:
             if back == time:
                 slots.bring_back(time)
             if target is None:
-                target = limit = max(time, began)
+                target = limit = time if time > began else began
             if self._late:
                 following = self.next_event()
                 if following is not None and following <= limit:
@@ -122,8 +122,11 @@ class Machine:
         slot = self.slots.take()
         if slot is None:
             self.queue.append(trial)
-        else:
+        elif self._delayed:
             self._assign(trial, slot)
+        else:
+            trial.slot = slot
+            self._begin(trial)
 
     def stop(self, trial: SimTrial, *, at_once: bool = False) -> None:
         """Stop a live trial, now or after the stop delay."""
@@ -198,11 +201,20 @@ class Machine:
 
     def _let_happen(self, due: list[SimTrial], now: float) -> None:
         """Let the trials of a moment end or begin, in order of submission."""
-        news = self.news
+        news, slots = self.news, self.slots
         for trial in due:
             phase = trial.phase
             if phase is RUNNING:
-                self._end(trial, now)
+                fate = trial.fate
+                if fate is None or (fate.failure is None and fate.away is None):
+                    assert trial.slot is not None, "only who has a slot runs"
+                    slots.give_back(trial.slot)
+                    self.running -= 1
+                    self.completed += 1
+                    trial.phase = COMPLETED
+                    trial.sim_completed_time = now
+                else:
+                    self._end(trial, fate)
             elif phase is STARTING:
                 self._begin(trial)
             elif phase is STOPPING:
@@ -249,17 +261,9 @@ class Machine:
         if fate.seconds is not None:
             self.agenda.plan(trial, now + fate.seconds)
 
-    def _end(self, trial: SimTrial, now: float) -> None:
-        """Let the fate of a running trial come true."""
-        fate = trial.fate
-        if fate is None or (fate.failure is None and fate.away is None):
-            assert trial.slot is not None, "only who has a slot runs"
-            self.slots.give_back(trial.slot)
-            self.running -= 1
-            self.completed += 1
-            trial.phase = COMPLETED
-            trial.sim_completed_time = now
-        elif fate.failure is not None:
+    def _end(self, trial: SimTrial, fate: Fate) -> None:
+        """Let a running trial fail, or be pre-empted."""
+        if fate.failure is not None:
             self._leave(trial, FAILED, fate.down)
         else:
             self._preempt(trial, fate)
