@@ -169,23 +169,21 @@ class Experiment:
         Args:
             values: Parameter name to value, for all parameters or for those that are there.
         """
-        there = {name: values[name] for name in self._order or self.parameters if self.is_there(name, values)}
+        there: dict[str, Any] = {}
+        for name in self._order or self.parameters:
+            if self.is_there(name, there):
+                there[name] = values[name]
         return {name: there[name] for name in self.parameters if name in there}
 
-    def is_there(self, name: str, values: Mapping[str, Any]) -> bool:
+    def is_there(self, name: str, above: Mapping[str, Any]) -> bool:
         """Say whether a parameter is in a point.
 
         Args:
             name: The parameter.
-            values: The point, as far as what the parameter depends on.
+            above: The part of the point that stands before it in `order`: without what is not there.
         """
-        above = [name]
-        while above:
-            when = self.parameters[above.pop()].when or {}
-            if not all(parent in values and values[parent] in wanted for parent, wanted in when.items()):
-                return False
-            above += when
-        return True
+        when = self.parameters[name].when
+        return when is None or all(parent in above and above[parent] in wanted for parent, wanted in when.items())
 
     def validate(self, parameters: Mapping[str, Any]) -> dict[str, ParameterValue]:
         """Return a point as the parameters' own types, in the parameters' order.

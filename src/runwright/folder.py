@@ -83,9 +83,27 @@ def check_writable(directory: Path) -> None:
         UsageError: One may not.
     """
     for folder in (directory / TRIALS, directory / CONTROL):
-        writable = os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
-        if folder.exists() and not writable:
+        if folder.exists() and not _may_be_written(folder):
             raise UsageError(f"{folder}: cannot be written; make it writable, or choose another --dir")
+
+
+def check_can_be_made(directory: Path) -> None:
+    """Refuse, without making it, a run directory that is neither there and writable nor could be made.
+
+    Raises:
+        UsageError: It stands in, or is, no folder, or one that may not be written.
+    """
+    nearest = next(place for place in (directory, *directory.parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        raise UsageError(f"{directory!s:.300}: cannot be made ({str(nearest)!r:.300} is no folder)")
+    if not _may_be_written(nearest):
+        what = "written" if nearest == directory else "made"
+        raise UsageError(f"{directory!s:.300}: cannot be {what} (Permission denied); choose another --dir")
+    check_writable(directory)
+
+
+def _may_be_written(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def write_atomic(path: Path, data: bytes, *, sync: bool = False) -> None:

@@ -76,6 +76,15 @@ def test_check_and_a_fresh_run_say_so_of_their_directory(refused, locked, tmp_pa
     assert not (tmp_path / "runs").exists()
 
 
+def test_check_and_run_refuse_a_directory_below_a_file(refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.py").write_text("def f(x): return x")
+    (tmp_path / "file.yaml").write_text(FILE)
+    for command in ("check", "run"):
+        for place in ("model.py", "model.py/run", "model.py/run/deeper"):
+            assert f"{place}: cannot be made (" in refused(command, "file.yaml", "--dir", place)
+
+
 FILE = """name: t
 parameters: {x: {type: float, bounds: [0, 1]}}
 objectives: {y: minimize}

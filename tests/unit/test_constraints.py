@@ -116,8 +116,20 @@ def test_conditions_may_form_a_long_chain():
     parameters["z1500"] = Choice(["a", "b"])
     experiment = Experiment("chain", parameters, {"y": "minimize"})
     assert experiment.order == [f"z{n}" for n in range(1500, -1, -1)]
-    assert experiment.is_there("z0", dict.fromkeys(parameters, "a"))
-    assert not experiment.is_there("z0", dict.fromkeys(parameters, "a") | {"z1500": "b"})
+    assert len(experiment.active(dict.fromkeys(parameters, "a"))) == 1501
+    assert experiment.active(dict.fromkeys(parameters, "a") | {"z1500": "b"}) == {"z1500": "b"}
+
+
+def test_conditions_may_meet_again_below_many_times():
+    parameters = {"top": Choice(["a", "b"])}
+    for n in range(60):  # 2**60 ways lead from the lowest to the top
+        above = [f"left{n - 1}", f"right{n - 1}"] if n else ["top"]
+        for side in ("left", "right"):
+            parameters[f"{side}{n}"] = Choice(["a", "b"], when=dict.fromkeys(above, "a"))
+    experiment = Experiment("diamonds", parameters, {"y": "minimize"})
+    point = dict.fromkeys(parameters, "a")
+    assert experiment.active(point) == experiment.validate(point) == point
+    assert experiment.active(point | {"top": "b"}) == {"top": "b"}
 
 
 def test_several_values_and_several_choices_are_conditions_too():

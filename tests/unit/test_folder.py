@@ -198,3 +198,18 @@ def test_a_directory_in_which_no_trial_could_begin_is_refused(tmp_path, monkeypa
     monkeypatch.setattr(os, "supports_effective_ids", {os.access})
     with pytest.raises(UsageError, match=f"{name}: cannot be written; make it writable"):
         folder.check_writable(tmp_path)
+
+
+def test_whether_a_directory_can_be_made_is_known_without_making_it(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    folder.check_can_be_made(tmp_path)
+    folder.check_can_be_made(tmp_path / "a" / "b")
+    with pytest.raises(UsageError, match=r"file/a: cannot be made \('.*file' is no folder\)"):
+        folder.check_can_be_made(tmp_path / "file" / "a")
+    monkeypatch.setattr(os, "access", lambda place, *_, **__: place != tmp_path)  # root may write everywhere
+    monkeypatch.setattr(os, "supports_effective_ids", {os.access})
+    with pytest.raises(UsageError, match=r"b: cannot be made \(Permission denied\); choose another --dir"):
+        folder.check_can_be_made(tmp_path / "a" / "b")
+    with pytest.raises(UsageError, match=r"cannot be written \(Permission denied\); choose another --dir"):
+        folder.check_can_be_made(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -11,7 +11,7 @@ from runwright.cli.directory import directory_option, was_started
 from runwright.cli.points import ranges
 from runwright.cli.terminal import command as command_line
 from runwright.cli.terminal import duration, paragraph, plural, printable, say, say_json, setting, shown
-from runwright.folder import JOURNAL, check_no_trials, driver_of
+from runwright.folder import JOURNAL, check_can_be_made, check_no_trials, driver_of
 
 if TYPE_CHECKING:
     from runwright.config import ExperimentFile
@@ -88,6 +88,7 @@ def _began(place: Path, setup: ExperimentFile, runner: Runner) -> str:
 
     path = place / JOURNAL
     was_started(place)  # or it cannot be looked into, of which more is said here than of a journal
+    check_can_be_made(place.absolute())
     state = State() if is_new(path) else State.of(read_events(path))
     if state.experiment is None:
         check_no_trials(place.absolute())
