@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,16 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _own_path() -> Iterator[None]:
-    """Put the places of modules back: an experiment file adds its folder, where a ``json.py`` may lie."""
+    """Put the places of modules back: an experiment file adds its folder, where a ``json.py`` may lie.
+
+    What was imported from an added place is forgotten: the next test's ``model.py`` is another one.
+    """
     before = list(sys.path)
     yield
-    if sys.path != before:
-        sys.path[:] = before
+    if sys.path == before:
+        return
+    added = set(sys.path) - set(before)
+    sys.path[:] = before
+    for name, module in list(sys.modules.items()):
+        if (file := getattr(module, "__file__", None)) and str(Path(file).parent) in added:
+            del sys.modules[name]
