@@ -18,12 +18,12 @@ def _own_path() -> Iterator[None]:
 
     What was imported from an added place is forgotten: the next test's ``model.py`` is another one.
     """
-    before = list(sys.path)
+    places, modules = list(sys.path), set(sys.modules)
     yield
-    if sys.path == before:
+    if sys.path == places:
         return
-    added = set(sys.path) - set(before)
-    sys.path[:] = before
-    for name, module in list(sys.modules.items()):
-        if (file := getattr(module, "__file__", None)) and str(Path(file).parent) in added:
+    added = set(sys.path) - set(places)
+    sys.path[:] = places
+    for name in set(sys.modules) - modules:
+        if (file := getattr(sys.modules[name], "__file__", None)) and str(Path(file).parent) in added:
             del sys.modules[name]

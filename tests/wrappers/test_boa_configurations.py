@@ -374,7 +374,7 @@ def test_a_wrapper_in_python_is_imported_and_runs(write, tmp_path):
             "must be a mapping such as {name: y}, not 3",
         ),
         (with_arguments("{a: 2020-01-01}"), "a date is no value of an experiment file; write 2020-01-01 in quotes"),
-        (with_arguments("&a {a: *a}"), "nested too deep, or hold themselves"),
+        (with_arguments("&a {a: *a}"), "config.yaml holds a value that contains itself (*a)"),
         ("a: " + "[" * 100_000, "config.yaml is nested more than 100 deep"),
         (b"a: 1\nb: caf\xe9\n", ":2: the file is not UTF-8: byte 0xe9 is no text; save it as UTF-8"),
     ],

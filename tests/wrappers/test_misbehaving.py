@@ -89,6 +89,18 @@ MISBEHAVE = {
         "invalid_result",
         "nested more than 100 deep",
     ),
+    "YAML that stands for 10**10 values": (
+        """(echo 'a: &a [1,1,1,1,1,1,1,1,1,1]'; for i in b:a c:b d:c e:d f:e g:f h:g i:h j:i
+        do echo "${i%:*}: &${i%:*} [$(yes "*${i#*:}" | head -10 | paste -sd,)]"; done; echo 'y: 1'
+        ) > "$1/output.yml\"""",
+        "invalid_result",
+        "aliases in output.yml repeat more than 100000 values",
+    ),
+    "YAML that contains itself": (
+        "echo 'y: &y [*y]' > \"$1/output.yaml\"",
+        "invalid_result",
+        "output.yaml holds a value that contains itself (*y)",
+    ),
     "a result of 65 MiB": (f"truncate -s 65M {OUT}", "invalid_result", f"output.json has {65 * MIB} bytes; {64 * MIB}"),
 }
 

@@ -45,7 +45,7 @@ def command(file: Path, output: str | None, force: bool) -> None:
         told = str(error)
         raise UsageError(told if told.startswith(str(file)[:_LONGEST]) else f"{shown(file)}: {told}") from None
     except RecursionError:
-        raise UsageError(f"{shown(file)}: its values are nested too deep, or hold themselves") from None
+        raise UsageError(f"{shown(file)}: its values are nested too deep") from None
     if output == _STDOUT:
         sys.stdout.write(text)
     else:

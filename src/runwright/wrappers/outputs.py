@@ -23,6 +23,7 @@ LARGEST_JSON = 64 * 2**20
 LARGEST_YAML = 4 * 2**20
 MOST_METRICS = 10_000
 _DEEPEST = 100
+_MOST_COPIED = 100_000
 
 
 def read_first(folder: Path, names: Iterable[str]) -> tuple[str, Json] | None:
@@ -115,29 +116,50 @@ def from_yaml(name: str, data: bytes | str) -> Any:
     """Parse YAML, data only.
 
     Raises:
-        InvalidResultError: It is no YAML, more than data, or nested too deep.
+        InvalidResultError: It is no YAML, more than data, nested too deep, or larger by aliases than it looks.
     """
     import yaml
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, faster, where it was compiled
     try:
-        if len(data) > _DEEPEST and _is_deep(yaml.parse(data, Loader=loader)):
-            raise InvalidResultError(f"{name} is nested more than {_DEEPEST} deep")
+        if len(data) > _DEEPEST or (b"*" if isinstance(data, bytes) else "*") in data:
+            _refuse_traps(name, yaml.parse(data, Loader=loader))
         return yaml.load(data, Loader=loader)  # noqa: S506  (both are safe loaders)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InvalidResultError(f"{name} is no valid YAML (half-written?): {why_unreadable(error)}") from None
 
 
-def _is_deep(events: Iterable[Any]) -> bool:
-    """Whether values are nested too deep: the loader that was compiled would end the driver, by the stack of C."""
+def _refuse_traps(name: str, events: Iterable[Any]) -> None:
+    """Refuse what would end the driver: by the stack of C, in a circle, or by aliases of aliases of aliases.
+
+    Raises:
+        InvalidResultError: Values are nested too deep, contain themselves, or stand for too many.
+    """
     import yaml
 
-    depth = 0
+    values = copied = 0
+    counts: dict[str, int] = {}  # values below an anchor
+    unfinished: list[tuple[str | None, int]] = []
     for event in events:
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            return True
-    return False
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = unfinished.pop()
+            if anchor is not None:
+                counts[anchor] = values - before
+        elif isinstance(event, yaml.AliasEvent):
+            if any(event.anchor == anchor for anchor, _ in unfinished):
+                raise InvalidResultError(f"{name} holds a value that contains itself (*{event.anchor!s:.60})")
+            count = counts.get(event.anchor, 1)  # an unknown one is refused by the loader
+            values, copied = values + count, copied + count
+            if copied > _MOST_COPIED:
+                raise InvalidResultError(f"aliases in {name} repeat more than {_MOST_COPIED} values")
+        elif isinstance(event, yaml.NodeEvent):
+            if isinstance(event, yaml.CollectionStartEvent):
+                unfinished.append((event.anchor, values))
+                if len(unfinished) > _DEEPEST:
+                    raise InvalidResultError(f"{name} is nested more than {_DEEPEST} deep")
+            elif event.anchor is not None:
+                counts[event.anchor] = 1
+            values += 1
 
 
 def _content(path: Path, largest: int) -> bytes:
