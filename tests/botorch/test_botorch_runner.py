@@ -137,6 +137,16 @@ def test_modified_bounds_rescale_to_the_problems_own():
     assert trial.run_metadata["Ys"]["0_1"] == Branin()(torch.tensor([[-5.0, 15.0]], dtype=torch.double)).tolist()
 
 
+def test_a_point_outside_modified_bounds_has_no_value():
+    runner = BotorchTestProblemRunner(Branin, {}, modified_bounds=[(0, 10), (0, 10)])
+    trial = evaluated(runner, experiment(2, low=0, high=20), (12.0, 0.0))
+    failure = runner.fetch_result(trial).failure
+    assert (failure.kind, failure.message) == (
+        rw.FailureKind.CRASHED,
+        "arm '0_0': ValueError: Expected `X` to be within the bounds of the test problem.",
+    )
+
+
 def test_integers_are_parameters_too():
     definition = rw.Experiment("e", {"a": rw.Int(0, 10), "b": rw.Choice([0, 5, 10])}, {"y": "minimize"})
     runner = BotorchTestProblemRunner(Branin, {}, modified_bounds=[(0, 10), (0, 10)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import runwright as rw
+from runwright.errors import InvalidResultError
 from runwright.runner import Limits
 from runwright.wrappers import ScriptWrapper, smac_line
 
@@ -104,6 +105,35 @@ def test_spaces_around_the_signs_are_allowed():
 
 def test_the_last_answer_counts():
     assert smac_line.parse("cost=1; status=CRASHED\nnoise; cost\ncost=2\nthe cost=3 is no answer\n").costs == (2.0,)
+
+
+@pytest.mark.parametrize("log", ["status=closing", "x; status = closing", "status = idle; workers=0", "status=SUCCESS"])
+def test_what_is_logged_after_the_answer_is_no_answer(log):
+    assert smac_line.parse(f"cost=5\n{log}\n").costs == (5.0,)
+
+
+@pytest.mark.parametrize("bad", ["cost=low", "cost=5; status=FINE", "cost=; status=SUCCESS"])
+def test_an_answer_that_is_wrong_is_not_passed_over_for_an_earlier_one(bad):
+    with pytest.raises(InvalidResultError):
+        smac_line.parse(f"cost=5\n{bad}\n")
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x0b", "\x0c", "\x85", "\r"])
+def test_a_line_ends_where_lines_end(sign):
+    answer = smac_line.parse(f"cost=5; additional_info=a{sign}cost=9\r\n")
+    assert (answer.costs, answer.info) == ((5.0,), {"additional_info": f"a{sign}cost=9"})
+
+
+def test_much_may_be_printed_after_the_answer(driver):
+    result = driver.result(driver.open(smac(driver, "echo cost=5; yes | head -c 3000000")), driver.trial())
+    assert result.metrics == {"y": (5.0, None)}
+
+
+@pytest.mark.parametrize("name", ["seed", "instance", "budget"])
+def test_a_parameter_that_would_be_given_twice(driver, name):
+    experiment = rw.Experiment("s", {name: rw.Float(0, 9)}, {"y": "minimize"})
+    with pytest.raises(rw.UsageError, match=f"gets --{name} for the trial; give the parameter '{name}' another name"):
+        driver.open(smac(driver, "echo cost=5"), experiment=experiment)
 
 
 def test_metrics_and_copied_files_work_as_ever(driver):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runwright.trial import Arm, BaseTrial
 
 _PAIR = 2
+_ROUNDING = 1e-12  # of the range of a parameter
 
 
 class BotorchTestProblemRunner(InlineRunner):
@@ -37,7 +38,7 @@ class BotorchTestProblemRunner(InlineRunner):
         outcome_names: Names of the outcomes; those of the experiment's objectives, then ``constraint_0`` ... where not
             given.
         modified_bounds: Bounds of the experiment's parameters, in order. Points are rescaled from these to the
-            problem's own bounds; where not given they are evaluated as they are.
+            problem's own bounds; where not given they are evaluated as they are. BoTorch refuses a point outside.
 
     Raises:
         MissingExtraError: BoTorch is not installed.
@@ -173,7 +174,9 @@ class BotorchTestProblemRunner(InlineRunner):
             low, high = torch.tensor(self.modified_bounds, dtype=torch.double).T
             own_low, own_high = problem.bounds
             point = own_low + (point - low) / (high - low) * (own_high - own_low)
-            point = point.clamp(own_low, own_high)  # rounding must not carry a bound outside
+            inside = point.clamp(own_low, own_high)
+            rounded = (point - inside).abs() <= _ROUNDING * (own_high - own_low)
+            point = torch.where(rounded, inside, point)  # rounding must not carry a bound outside
         with torch.no_grad():
             found = problem.evaluate_true(point).reshape(-1)
             if problem.negate:

@@ -122,7 +122,7 @@ def from_yaml(name: str, data: bytes | str) -> Any:
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, faster, where it was compiled
     try:
-        if len(data) > _DEEPEST or (b"*" if isinstance(data, bytes) else "*") in data:
+        if len(data) > _DEEPEST or "*" in str(data):
             _refuse_traps(name, yaml.parse(data, Loader=loader))
         return yaml.load(data, Loader=loader)  # noqa: S506  (both are safe loaders)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -138,7 +138,7 @@ def _refuse_traps(name: str, events: Iterable[Any]) -> None:
     import yaml
 
     values = copied = 0
-    counts: dict[str, int] = {}  # values below an anchor
+    counts: dict[str | None, int] = {}  # values below an anchor
     unfinished: list[tuple[str | None, int]] = []
     for event in events:
         if isinstance(event, yaml.CollectionEndEvent):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 COMMANDS = ("write_configs", "run_model", "set_trial_status", "fetch_trial_data")
 """The commands of a script wrapper, in the order in which they are executed."""
 FORMATS = ("boa", "smac")
-_LONGEST_TAIL = 1 << 20
+_LONGEST_TAIL = 16 << 20
 
 
 class ScriptWrapper(BaseWrapper):
@@ -172,6 +172,10 @@ class ScriptWrapper(BaseWrapper):
         """
         super().check(experiment)
         self._files.check(known_names(experiment))
+        for name in smac_line.ARGUMENTS if self.format == "smac" else ():
+            if name in experiment.parameters:
+                gets = f"a script of SMAC gets --{name} for the trial"
+                raise UsageError(f"{gets}; give the parameter {name!r} another name")
         for metric, names in self.metric_params.items():
             for name in names:
                 if name not in experiment.parameters:

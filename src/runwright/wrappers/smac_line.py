@@ -1,6 +1,6 @@
 """How a SMAC script is called and answers: arguments ``--x=1.5``, a last line ``cost=0.5; status=SUCCESS``.
 
-The exit status counts, whatever is logged before the line is allowed, and no space is taken away.
+The exit status counts, whatever is logged before and after the line is allowed, and no space is taken away.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from runwright.json_values import read_number
 from runwright.status import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from runwright.result import Json
@@ -25,6 +25,8 @@ FAILURES = {
     "TIMEOUT": FailureKind.TIMEOUT,
     "MEMORYOUT": FailureKind.MEMORYOUT,
 }
+ARGUMENTS = ("seed", "instance", "budget")
+"""Arguments that say something of the trial; the last two are there where the trial has such."""
 _KEYS = ("cost", "runtime", "cpu_time", "status")
 _LINE = re.compile(r"(?:^|;)\s*(?:cost|status)\s*=")
 _REST = "additional_info"
@@ -64,8 +66,7 @@ class Answer:
 
 def arguments(trial: BaseTrial, parameters: Iterable[str]) -> list[str]:
     """Return the arguments of a script, with placeholders for the values."""
-    names = ["seed"]
-    names += [name for name in ("instance", "budget") if getattr(trial, name) is not None]
+    names = [name for name in ARGUMENTS if getattr(trial, name) is not None]
     return [f"--{name.replace('{', '{{').replace('}', '}}')}={{{name}}}" for name in (*names, *parameters)]
 
 
@@ -75,11 +76,13 @@ def parse(text: str) -> Answer:
     Raises:
         InvalidResultError: There is none, or a value is no number.
     """
-    lines = [line for line in text.splitlines() if _LINE.search(line)]
-    if not lines:
+    found = [_pairs(line) for line in text.split("\n") if _LINE.search(line)]
+    if not found:
         raise InvalidResultError("stdout.log has no line such as 'cost=0.5; status=SUCCESS'")
-    pairs = _pairs(lines[-1])
-    status = pairs.get("status", "SUCCESS").strip().upper()
+    # A program may log `status=closing` after its answer; what has a cost is an answer, also a wrong one.
+    answers = [pairs for pairs in found if "cost" in pairs or _status(pairs) in FAILURES]
+    pairs = (answers or found)[-1]
+    status = _status(pairs)
     if status != "SUCCESS" and status not in FAILURES:
         known = ", ".join(("SUCCESS", *FAILURES))
         raise InvalidResultError(f"its last line says status={status:.40}; known are {known}")
@@ -92,6 +95,10 @@ def parse(text: str) -> Answer:
     if _REST in pairs:
         info[_REST] = pairs[_REST]
     return Answer(costs, status, runtime, info)
+
+
+def _status(pairs: Mapping[str, str]) -> str:
+    return pairs.get("status", "SUCCESS").upper()
 
 
 def _pairs(line: str) -> dict[str, str]:
