@@ -186,6 +186,9 @@ class Runner(ABC):
     def fetch_result(self, trial: BaseTrial) -> Result:
         """Return the result of an ended attempt. Must be cheap, repeatable, and give the same each time.
 
+        That of a stopped attempt may name its log as ``additional_info["log"]``, relative to the run directory: where
+        it was stopped for its time, that becomes the failure's.
+
         Args:
             trial: A trial whose current attempt has ended.
         """

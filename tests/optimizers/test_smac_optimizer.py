@@ -30,21 +30,36 @@ def completed(trial, point, loss):
     return Observation(trial, point, TrialStatus.COMPLETED, {"loss": (loss, None)})
 
 
-def live(until, known=(), *, hash_seed):
-    command = [sys.executable, str(LIFE), str(until), json.dumps({"n_trials": 40}), json.dumps(list(known))]
+def live(until, facade, settings, known=(), *, hash_seed):
+    command = [sys.executable, str(LIFE), str(until), facade, json.dumps(settings), json.dumps(list(known))]
     done = subprocess.run(
         command, check=True, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": str(hash_seed)}
     )
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_another_process_with_another_hash_seed_goes_on_with_the_same_points():
-    whole = live(16, hash_seed=1)
-    resumed = live(16, whole["points"][:9], hash_seed=2)
+FEW = {"n_trials": 60, "initial_design": {"n_configs": 4}}
+
+
+@pytest.mark.parametrize(
+    ("facade", "settings"),
+    [
+        ("random", {"n_trials": 40, "deterministic": False, "instances": ["i", "j"]}),
+        ("hpo", FEW),
+        ("hpo", {**FEW, "deterministic": False, "instances": ["i", "j"]}),
+        ("blackbox", FEW),
+        ("multifidelity", {**FEW, "min_budget": 1, "max_budget": 3}),
+    ],
+)
+def test_another_process_with_another_hash_seed_goes_on_with_the_same_points(facade, settings):
+    """Also where the model proposes: the local search of SMAC began in the order of a set, another in every process."""
+    whole = live(24, facade, settings, hash_seed=1)
+    resumed = live(24, facade, settings, whole["points"][:15], hash_seed=2)
     assert resumed["exact"], resumed["reason"]
     assert resumed["points"] == whole["points"]
-    assert len({instance for _, instance, _, _ in whole["points"]}) > 1
-    assert len({seed for *_, seed in whole["points"]}) > 1
+    if "instances" in settings:
+        assert len({instance for _, instance, _, _ in whole["points"]}) > 1
+        assert len({seed for *_, seed in whole["points"]}) > 1
 
 
 def test_budgets_and_instances_go_through_our_scheduler_and_are_resumed(tmp_path):

@@ -66,6 +66,8 @@ class FolderScheduler(Scheduler):
         return DescribeAppResponse(app_id=app_id, state=AppState[job["state"]], msg=job.get("message", ""))
 
     def list(self):
+        if (self.folder / "outage").exists():
+            raise ConnectionError("the cluster is down")
         if not self.lists:
             raise NotImplementedError
         return [ListAppResponse(path.stem, AppState.RUNNING) for path in sorted(self.folder.glob("*.json"))]

@@ -33,7 +33,7 @@ PROGRAMS = {
     "rare_signal": "os.kill(os.getpid(), 40)",
     "binary": "sys.stderr.buffer.write(bytes(range(256)) * 200 + b'\\nthe end\\xff'); sys.exit(1)",
     "nan": "write(y=float('nan'))",
-    "stays": "import time; open(f'{base}/up.{trial}', 'w').close(); time.sleep(300)",
+    "stays": "import time; print('still here', flush=True); open(f'{base}/up.{trial}', 'w').close(); time.sleep(300)",
     "stubborn": "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
     "open(f'{base}/up.{trial}', 'w').close(); time.sleep(300)",
     "leaves_a_child": "import subprocess; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'], "

@@ -346,6 +346,12 @@ def test_an_outage_between_two_looks_is_not_counted_as_forgotten(make, jobs, now
     assert status(runner, trial) is None
 
 
+def test_a_cluster_that_cannot_be_reached_is_told_before_the_first_trial(make, jobs):
+    (jobs.folder / "outage").touch()
+    with pytest.raises(rw.UsageError, match="cannot be used so: ConnectionError: the cluster is down"):
+        make()
+
+
 def test_the_outage_of_a_cluster_is_raised(make, jobs):
     runner = make()
     trial = deployed(runner)

@@ -422,10 +422,11 @@ def test_through_the_scheduler(tmp_path):
 def test_a_time_limit_is_kept_by_the_scheduler(tmp_path):
     (tmp_path / "results").mkdir()
     runner = TorchXRunner(str(tmp_path / "results"), components.trainer, {"kind": "stays"})
-    limits = rw.Limits(timeout=0.5, grace=0.5)
+    limits = rw.Limits(timeout=5, grace=0.5)
     with rw.Scheduler(EXPERIMENT, RandomOptimizer(), runner, directory=tmp_path / "r", trials=1, limits=limits) as it:
         (row,) = it.run()
     assert row["failure"]["kind"] == "timeout"
+    assert (tmp_path / "r" / row["failure"]["log"]).read_text() == "still here\n"
 
 
 def test_the_booth_component_of_torchx_itself(tmp_path, monkeypatch):

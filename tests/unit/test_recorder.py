@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runwright import events as ev
-from runwright.clock import VirtualClock
+from runwright.clock import SystemClock, VirtualClock
 from runwright.errors import ContractError, JournalError
 from runwright.journal import MemoryJournal
 from runwright.loop.recorder import Recorder
@@ -81,6 +81,19 @@ def test_something_is_noted_once(recorder):
     recorder.note("one", 5)
     recorder.commit()
     assert list(recorder._journal.read()) == [ev.Noted(3.0, "one", 4)]
+
+
+def test_what_nobody_listens_to_is_said_by_the_log_of_python(journal, caplog):
+    recorder = Recorder(State(), journal, SystemClock())
+    recorder.note("polling failed")
+    recorder.note("polling failed")
+    recorder.note("it is slow", 3)
+    recorder.on_commit = list
+    recorder.note("heard")
+    assert [(one.levelname, one.name, one.getMessage()) for one in caplog.records] == [
+        ("WARNING", "runwright.loop.recorder", "polling failed"),
+        ("WARNING", "runwright.loop.recorder", "trial 3: it is slow"),
+    ]
 
 
 @pytest.mark.parametrize("error", [JournalError("the disk is full"), KeyboardInterrupt()])

@@ -32,7 +32,8 @@ def by_request(
     if cause is StopCause.INTERRUPT:
         return ev.Interrupted(now, index, attempt, reason)
     if cause is StopCause.TIMEOUT:
-        failure = Failure(FailureKind.TIMEOUT, reason, None if result.failure is None else result.failure.log)
+        log = (result.additional_info or {}).get("log") if result.failure is None else result.failure.log
+        failure = Failure(FailureKind.TIMEOUT, reason, log if isinstance(log, str) else None)
         return ev.Finished(now, index, attempt, replace(result, arms={}, failure=failure))
     status = TrialStatus.EARLY_STOPPED if cause is StopCause.EARLY else TrialStatus.ABANDONED
     return ev.Stopped(now, index, attempt, status, reason, result)

@@ -147,7 +147,9 @@ class Observer:
             found = {name for metrics in result.arms.values() for name in metrics}
             for name in sorted(found.difference(experiment.measured) - self._metrics_seen):
                 self._metrics_seen.add(name)
-                self._recorder.note(f"the metric {name!r} is no objective; it is kept")
+                message = f"the metric {name!r} is no objective; it is kept"
+                if message not in self._recorder.state.notes:  # an earlier driver has said it
+                    self._recorder.note(message)
         return result
 
 

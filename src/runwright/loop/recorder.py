@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, NoReturn
 
 from runwright import events as ev
+from runwright.clock import VirtualClock
 from runwright.errors import JournalError
 
 if TYPE_CHECKING:
@@ -87,7 +89,10 @@ class Recorder:
         raise JournalError("what happened could not be recorded; open the experiment anew to go on from the journal")
 
     def note(self, message: str, trial: int | None = None) -> None:
-        """Record something worth saying, once."""
-        if message not in self._said:
-            self._said.add(message)
-            self.record(ev.Noted(self.clock.now(), message, trial))
+        """Record something worth saying, once; with nobody who listens to commits, Python's log says it too."""
+        if message in self._said:
+            return
+        self._said.add(message)
+        self.record(ev.Noted(self.clock.now(), message, trial))
+        if self.on_commit is None and not isinstance(self.clock, VirtualClock):
+            logging.getLogger(__name__).warning("%s%s", "" if trial is None else f"trial {trial}: ", message)

@@ -22,7 +22,7 @@ from runwright.optimizer import (
     replay,
 )
 from runwright.optimizers.optuna_samplers import check_seconds
-from runwright.optimizers.smac_library import Rationed, import_smac, quiet, sort_keys
+from runwright.optimizers.smac_library import Rationed, import_smac, quiet, sort_keys, sort_starts
 from runwright.optimizers.smac_settings import BY_BUDGET, FACADES, Settings, as_mapping, check_experiment, status_of
 from runwright.optimizers.smac_space import Space
 from runwright.status import TrialStatus
@@ -125,6 +125,7 @@ class SmacOptimizer:
             self.facade = self._make()
         intensifier = self.facade.intensifier
         sort_keys(intensifier)
+        sort_starts(self.facade._acquisition_maximizer)  # noqa: SLF001  (no public way in)
         self._drawn = Rationed(intensifier.config_generator)
         intensifier._config_generator = self._drawn  # noqa: SLF001  (no public way in)
 

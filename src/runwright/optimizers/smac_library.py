@@ -1,7 +1,8 @@
 """What the optimizer takes from SMAC: the only file of the optimizers that imports it.
 
-Two things of SMAC are put right here so that a replay comes out alike in every process: it keeps instances and seeds in
-sets, whose order differs from process to process, and draws for ever where all points of a small space are pending.
+Three things of SMAC are put right here so that a replay comes out alike in every process: it keeps instances and seeds
+in sets, and where its local search starts, whose order differs from process to process; and it draws for ever where all
+points of a small space are pending.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from runwright.optimizers.smac_settings import order_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_STARTS = "_get_init_points_from_previous_configs"
 
 
 @contextmanager
@@ -76,6 +79,25 @@ def sort_keys(intensifier: Any) -> None:
         "get_instance_seed_budget_keys",
     ):
         setattr(intensifier, name, _sorted(getattr(intensifier, name)))
+
+
+def sort_starts(maximizer: Any) -> None:
+    """Have a maximizer of acquisition functions begin its local searches in one order; some have none."""
+    search = getattr(maximizer, "_local_search", maximizer)
+    if hasattr(search, _STARTS):
+        setattr(search, _STARTS, _by_value(getattr(search, _STARTS)))
+
+
+def _by_value(method: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    import numpy as np
+
+    def in_order(*arguments: Any, **named: Any) -> list[Any]:
+        # An inactive parameter is NaN in the vector, which has no order; others are not negative.
+        return sorted(
+            method(*arguments, **named), key=lambda config: np.nan_to_num(config.get_array(), nan=-1).tolist()
+        )
+
+    return in_order
 
 
 def _sorted(method: Callable[..., list[Any]]) -> Callable[..., list[Any]]:

@@ -54,7 +54,9 @@ class Outcomes:
 
     def _conclude(self, app: App) -> Result:
         if app.ended is TrialStatus.ABANDONED:
-            return Result()
+            log, tail = self._evidence(app, next(iter(app.note.roles), ""), 0)
+            info = {"log": log, "log_tail": tail}
+            return Result(additional_info={key: value for key, value in info.items() if value} or None)
         if app.ended is TrialStatus.COMPLETED:
             try:
                 result = self._results.read(app.trial, app.note.stale)
@@ -69,7 +71,7 @@ class Outcomes:
 
     def _failed(self, app: App, seen: Seen) -> Result:
         role, replica, how = _exit(app.note, seen)
-        log, tail = last_output(self._session, app.note, role, replica)
+        where, tail = self._evidence(app, role, replica)
         parts = [how or "the app failed"]
         said = _error_reply(seen.error) or seen.message
         if said and said != seen.state:
@@ -78,8 +80,12 @@ class Outcomes:
             parts.append(f"its output ends with: {tail[-1]:.{_LONGEST}}")
         message = clean("; ".join(parts).replace("\n", " "))
         info: dict[str, Any] = {"log_tail": tail} if tail else {}
-        where = self._kept(app, tail) if log is None else self._relative(log)
         return Result.failed(FailureKind.CRASHED, message, where, additional_info=info or None)
+
+    def _evidence(self, app: App, role: str, replica: int) -> tuple[str | None, list[str]]:
+        """Return where the log of a replica is, and its last lines."""
+        log, tail = last_output(self._session, app.note, role, replica)
+        return self._kept(app, tail) if log is None else self._relative(log), tail
 
     def _log(self, app: App) -> str | None:
         if app.note.log_dir is None:

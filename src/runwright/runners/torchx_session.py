@@ -153,7 +153,7 @@ class Session:
         cfg: Its run options.
 
     Raises:
-        UsageError: There is no such scheduler, it lacks a library, or it has no such option.
+        UsageError: There is no such scheduler, it lacks a library, has no such option, or cannot be reached.
     """
 
     def __init__(self, scheduler: str, cfg: Mapping[str, Any]) -> None:
@@ -169,6 +169,9 @@ class Session:
             self._prepare_scheduler(self.scheduler)
             options = self._torchx.scheduler_run_opts(self.scheduler)
             options.resolve(self._cfg)
+            if not self.is_local:
+                with suppress(NotImplementedError):  # it cannot list apps
+                    self._torchx.list(self.scheduler)  # whether it can be reached: better told now than asked for ever
         except Exception as error:
             raise UsageError(
                 f"the TorchX scheduler {scheduler!r} cannot be used so: {type(error).__name__}: {error}"
