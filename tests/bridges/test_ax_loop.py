@@ -9,6 +9,7 @@ pytest.importorskip("ax")
 from ax.core.data import Data
 from ax.core.metric import Metric
 from ax.core.trial_status import TrialStatus
+from ax.early_stopping.strategies import ThresholdEarlyStoppingStrategy
 from ax.utils.common.result import Ok
 
 from runwright.bridges.ax import AxRunner, RunnerMetric, RunnerProgressMetric, runner_metrics
@@ -186,4 +187,23 @@ def test_progress_is_map_data(tmp_path) -> None:
     found = exp.lookup_data().full_df.set_index("step")["mean"]
     assert list(found.index) == [1.0, 2.0, 3.0]
     assert found[3.0] == 0.5
+    runner.close()
+
+
+@pytest.mark.slow
+def test_the_loop_goes_on_after_an_early_stop(tmp_path) -> None:
+    """Ax ends a study for stuck where it waits for nothing and there is no room: what it stopped holds its slot."""
+    text = """printf '{"step": 1, "y": %s}\\n' "$1" > progress.jsonl
+    case $1 in 0.[0-4]*) printf '{"y": %s}' "$1" > "$RUNWRIGHT_RESULT";; *) exec sleep 600;; esac"""
+    command = ["sh", "-c", text.replace("{", "{{").replace("}", "}}"), "sh", "{x1}"]
+    runner = AxRunner(ProcessRunner(command, workers=1), directory=tmp_path, wait=0.1)
+    exp = experiment(runner, metrics=runner_metrics(runner, ["y"], progress=True))
+    strategy = ThresholdEarlyStoppingStrategy(metric_threshold=0.5, min_progression=1, min_curves=0)
+    orchestrator(exp, early_stopping_strategy=strategy, max_pending_trials=1).run_n_trials(6)
+    ends = {
+        index: "COMPLETED" if trial.arm.parameters["x1"] < 0.5 else "EARLY_STOPPED"
+        for index, trial in exp.trials.items()
+    }
+    assert statuses(exp) == ends
+    assert set(ends.values()) == {"COMPLETED", "EARLY_STOPPED"}
     runner.close()

@@ -226,10 +226,16 @@ def is_late(self, until, waker):
     self.context.clock.wait(self.context.clock.now() + 1.0, waker)
 
 
+def looks_in_a_wait_alone(self, until, waker):
+    clock = self.context.clock
+    return set() if until is not None and until <= clock.now() else ThreadRunner.wait(self, until, waker)
+
+
 BrokenNews = broken("news_are_told_until_they_are_polled", wait=tells_once)
 BrokenOldNews = broken("news_are_told_until_they_are_polled", wait=tells_for_ever)
 BrokenHurry = broken("it_returns_at_the_latest_when_it_must", wait=hurries)
 BrokenLate = broken("a_time_that_is_over_ends_the_wait", wait=is_late)
+BrokenLook = broken("a_wait_of_no_length_sees_what_is_there", wait=looks_in_a_wait_alone)
 BrokenDeaf = broken("the_waker_ends_a_wait", wait=is_deaf)
 BrokenCapacity = broken("capacity_is_taken_by_trials_and_given_back", poll_available_capacity=lambda self: self.slots)
 BrokenRoom = broken(

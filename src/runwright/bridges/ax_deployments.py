@@ -207,14 +207,15 @@ class Deployments:
         """Return how many more trials would begin at once; -1 where nothing limits them.
 
         A trial that has ended keeps its slot until a poll has said so: otherwise Ax would ask its model for a point
-        without a result that is already there.
+        without a result that is already there. While it waits for nothing there is room for one, also where what it has
+        stopped still holds the slots: told of none, Ax takes the study for stuck and ends it. That one waits here.
         """
         if self._submissions is None:
             return first_capacity(self.runner, self._policy)
         room = self._submissions.engine.room()
         if room == decide.UNLIMITED:
             return room
-        return max(0, room - self._following.untold())
+        return max(0 if self._following.waits else 1, room - self._following.untold())
 
     # Follow.
 

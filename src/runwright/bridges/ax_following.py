@@ -47,6 +47,11 @@ class Following:
         """Return how many have ended and still run for Ax."""
         return sum(self._waiting[own].status.is_deployed for own in self._ended)
 
+    @property
+    def waits(self) -> bool:
+        """Whether the end of any trial is still to be told."""
+        return bool(self._waiting)
+
     def given_up(self, but: Collection[int]) -> list[tuple[int, ForeignTrial]]:
         """Return those that have ended for Ax before we said so.
 

@@ -110,7 +110,7 @@ class LiveAttempts:
         self._press()
 
     def wait(self, until: float | None, clock: Clock, waker: Waker) -> set[int]:
-        """Wait for news; return at once where there is unread news.
+        """Wait for news; return at once where there is unread news. What is there already is seen whatever the time.
 
         Args:
             until: Time of the clock at which to return at the latest, or None.
@@ -125,8 +125,6 @@ class LiveAttempts:
             self.collect()
         while not self.news:
             left = None if until is None else until - clock.now()
-            if left is not None and left <= 0:
-                break
             late = self._next_deadline()
             if late is not None:
                 late -= monotonic()
@@ -134,7 +132,7 @@ class LiveAttempts:
             ended, woken = self._watch.wait(None if left is None else max(0.0, min(left, _LONGEST_WAIT)))
             self._take(ended)
             self._press()
-            if woken:
+            if woken or (until is not None and clock.now() >= until):
                 break
         return set(self.news)
 

@@ -62,6 +62,14 @@ class RunnerWaits(RunnerFixtures):
         driver.wait(now)
         assert driver.clock.now() >= now
 
+    def test_a_wait_of_no_length_sees_what_is_there(self, drive: OpenDriver, work: Work, traits: Traits) -> None:
+        """Who only looks in between waits for nothing, and must hear of an end all the same."""
+        if traits.simulated:
+            pytest.skip("in virtual time nothing happens in no time")
+        driver = drive()
+        driver.run(driver.trial(0, work.point("good")))
+        driver.turn_until(lambda: driver.wait(driver.clock.now()) in ({0}, None), "its end was not seen", poll=False)
+
     def test_the_waker_ends_a_wait(self, drive: OpenDriver, work: Work, traits: Traits) -> None:
         """Woken before it, or in the midst of it; with a live trial, and without."""
         if traits.simulated:
