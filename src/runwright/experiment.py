@@ -264,7 +264,8 @@ class Experiment:
     def from_dict(cls, body: Mapping[str, Any]) -> Experiment:
         """Build it from its JSON form."""
         if body.get("open"):
-            return OpenExperiment(body["name"], body["objectives"], seed=body["seed"])
+            limits = body.get("constraints", ())
+            return OpenExperiment(body["name"], body["objectives"], seed=body["seed"], constraints=limits)
         return Experiment(
             body["name"],
             {name: parameter_from_dict(parameter) for name, parameter in body["parameters"].items()},
@@ -292,6 +293,7 @@ class OpenExperiment(Experiment):
         name: Name of the experiment; a plain name, no path.
         objectives: Metric name to ``"minimize"`` or ``"maximize"``. Without any, whatever is measured is kept.
         seed: Seed of everything random that is not given one of its own.
+        constraints: Sums of metrics that must not exceed a bound, as of `Experiment`.
 
     Raises:
         UsageError: One sentence about what is wrong.
@@ -299,8 +301,15 @@ class OpenExperiment(Experiment):
 
     is_open = True
 
-    def __init__(self, name: str, objectives: Mapping[str, str] | None = None, *, seed: int = 0) -> None:
-        super().__init__(name, {}, objectives, seed=seed)
+    def __init__(
+        self,
+        name: str,
+        objectives: Mapping[str, str] | None = None,
+        *,
+        seed: int = 0,
+        constraints: Sequence[str] = (),
+    ) -> None:
+        super().__init__(name, {}, objectives, seed=seed, constraints=constraints)
 
     def validate(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return a point as JSON types.

@@ -18,6 +18,11 @@ def two(x1, x2):
     return {"y": x1 + x2, "z": 1.0 - x1}
 
 
+def three(x1, x2):
+    """An objective, and two metrics for constraints."""
+    return {"y": x1 + x2, "z": 1.0 - x1, "w": x2}
+
+
 def fails_in_a_corner(x1, x2):
     if x1 > 0.5:
         raise ValueError(f"x1 is {x1:.3f}, beyond 0.5")

@@ -13,6 +13,9 @@ from ax.early_stopping.strategies import ThresholdEarlyStoppingStrategy
 from ax.utils.common.result import Ok
 
 from runwright.bridges.ax import AxRunner, RunnerMetric, RunnerProgressMetric, runner_metrics
+from runwright.folder import JOURNAL
+from runwright.journal.reading import read_events
+from runwright.report import best
 from runwright.runners import (
     LocalMetadataRunner,
     PoolRunner,
@@ -22,6 +25,7 @@ from runwright.runners import (
     WrappedJobRunner,
 )
 from runwright.simulation import BackendSimulator, BackendSimulatorOptions
+from runwright.state import State
 from runwright.wrappers import ScriptWrapper
 from tests.bridges import ax_functions
 from tests.bridges.ax_driving import batch_of, experiment, orchestrator, statuses
@@ -207,3 +211,21 @@ def test_the_loop_goes_on_after_an_early_stop(tmp_path) -> None:
     assert statuses(exp) == ends
     assert set(ends.values()) == {"COMPLETED", "EARLY_STOPPED"}
     runner.close()
+
+
+def test_what_ax_finds_infeasible_is_not_our_best(tmp_path) -> None:
+    client = new_client()
+    limits = ["z >= 0.5", "2 * w - z <= 0.5", "w <= 9 * baseline"]  # the last is relative: Ax alone can judge it
+    client.configure_optimization(objective="y", outcome_constraints=limits)
+    runner = AxRunner(LocalMetadataRunner(ax_functions.three), directory=tmp_path)
+    client.configure_runner(runner)
+    client.configure_metrics(runner_metrics(runner, ["y", "z", "w"]))
+    client.run_trials(max_trials=8)
+    runner.close()
+    state = State.of(read_events(tmp_path / JOURNAL))
+    constraints = {constraint.text: dict(constraint.weights) for constraint in state.experiment.outcome_constraints}
+    assert sorted(constraints.values(), key=len) == [{"z": -1.0}, {"w": 2.0, "z": -1.0}]
+    values = [{name: mean for name, (mean, _) in trial.result.metrics.items()} for trial in state.trials]
+    feasible = [found for found in values if found["z"] >= 0.5 and 2 * found["w"] - found["z"] <= 0.5]
+    assert 0 < len(feasible) < len(values)
+    assert values[best(state).index] == max(feasible, key=lambda found: found["y"])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from runwright.constraints import read
+from runwright.errors import UsageError
 from runwright.experiment import OpenExperiment
 from runwright.json_values import json_point
 
@@ -134,14 +137,17 @@ def key_of(points: Sequence[Json]) -> str:
 
 
 def describe(experiment: Any, measured: Collection[str]) -> OpenExperiment:
-    """Return an experiment of Ax's as one of ours: its name, and its objectives as far as our runner measures them.
+    """Return an experiment of Ax's as one of ours: its name, its objectives and constraints as far as we measure them.
+
+    A constraint relative to the status quo has no counterpart here: only Ax knows which trials meet it.
 
     Args:
         experiment: The experiment of Ax's.
         measured: Names of the metrics that are read from the runner's results.
     """
     name = experiment.name if experiment.has_name else NAMELESS
-    return OpenExperiment(plain(name), _objectives(experiment.optimization_config, measured))
+    config = experiment.optimization_config
+    return OpenExperiment(plain(name), _objectives(config, measured), constraints=_constraints(config, measured))
 
 
 def plain(name: str) -> str:
@@ -159,4 +165,19 @@ def _objectives(config: Any, measured: Collection[str]) -> dict[str, str]:
         name = names[signature]
         if name in measured:
             found[name] = "minimize" if weight < 0 else "maximize"
+    return found
+
+
+def _constraints(config: Any, measured: Collection[str]) -> list[str]:
+    found = []
+    for constraint in () if config is None else config.outcome_constraints:
+        names = {signature: name for name, signature in constraint.metric_name_to_signature.items()}
+        weights = {names[signature]: weight for signature, weight in constraint.metric_weights}
+        if constraint.relative or not weights.keys() <= set(measured):
+            continue
+        total = " + ".join(f"{float(weight)!r} * `{name}`" for name, weight in weights.items())
+        text = f"{total} {'<=' if constraint.op.name == 'LEQ' else '>='} {float(constraint.bound)!r}"
+        with suppress(UsageError):  # a name of Ax's may have any sign, and a constraint many names
+            read(text, (), ())
+            found.append(text)
     return found
