@@ -63,8 +63,8 @@ CRASHED, LOST, SUBMIT = FailureKind.CRASHED, FailureKind.LOST, FailureKind.SUBMI
 RUN, DONE, FAILED = ["run"], ["run", "done"], ["run", CRASHED, "give up"]
 
 
-def delayed(index, until):
-    return ["run", LOST, ev.RetryPlanned(0.0, index, until)]
+def delayed(index, until, kind=CRASHED):
+    return ["run", kind, ev.RetryPlanned(0.0, index, until)]
 
 
 # Verdicts on failed attempts.
@@ -336,6 +336,10 @@ def test_free_slots(parallel, capacity, free):
         ([delayed(0, 4.0), delayed(1, 6.0)], 9, 3, 2),
         ([delayed(0, 4.0), delayed(1, 5.0)], 9, 3, 1),
         ([delayed(0, 4.0), delayed(1, 5.0)], 9, 1, 0),
+        ([delayed(0, 4.0, LOST), delayed(1, 6.0, SUBMIT), delayed(2, 6.0)], 9, 3, 1),
+        ([delayed(0, 6.0, SUBMIT), delayed(1, 6.0, SUBMIT)], 9, 2, 0),
+        ([delayed(0, 6.0, SUBMIT), delayed(1, 6.0, SUBMIT)], 9, 1, 0),
+        ([delayed(0, 6.0, SUBMIT), delayed(1, 6.0, SUBMIT)], 9, UNLIMITED, 7),
     ],
 )
 def test_asks_fill_the_slots_that_candidates_leave(stories, trials, free, count):

@@ -360,11 +360,24 @@ def test_a_submission_is_tried_again_after_longer_and_longer():
 
 
 def test_a_retry_that_is_due_but_finds_no_free_slot_waits_for_one():
-    world = World(seconds=lambda trial: 100.0 if trial.index else 1.0)
-    runner = FakeRunner(world).plan("run", SubmitError("full"), trial=0)
-    driver = run(runner, 2, on_failure="retry 1", parallel=1)
+    world = World(
+        seconds=lambda trial: 100.0 if trial.index else 1.0,
+        outcome=lambda trial: crash() if (trial.index, trial.attempt) == (0, 1) else value(0.5),
+    )
+    driver = run(FakeRunner(world), 2, on_failure={"crashed": {"retry": 1, "backoff": 1.0}}, parallel=1)
     assert statuses(driver) == ["COMPLETED", "COMPLETED"]
-    assert [event.time for event in events(driver) if event.kind == "Finished" and event.trial == 0] == [0.0, 101.0]
+    assert [event.time for event in events(driver) if event.kind == "Finished" and event.trial == 0] == [1.0, 102.0]
+
+
+def test_no_new_points_are_spent_while_nothing_can_be_started():
+    """An outage of seconds would use up all trials: each asked for, refused, and given up after its retries."""
+    runner = FakeRunner().plan("run", *[SubmitError("the queue is down")] * 6)
+    driver = run(runner, 50, parallel=2)
+    assert set(statuses(driver)) == {"COMPLETED"}
+    refused = [event.trial for event in events(driver) if event.kind == "RetryPlanned"]
+    assert sorted(refused) == [0, 0, 0, 1, 1, 1]
+    (back, *_) = [event.time for event in events(driver) if event.kind == "Deployed"]
+    assert sum(event.kind == "TrialAsked" and event.time < back for event in events(driver)) == 2
 
 
 def test_an_exhausted_optimizer_leaves_time_for_retries():

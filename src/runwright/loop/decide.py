@@ -6,11 +6,13 @@ They read index sets only, never all trials, so that a turn costs what has chang
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from runwright.events import DeployStarted, ExperimentEnded, GaveUp, RetryPlanned, StopRequested
 from runwright.experiment import stable_seed
+from runwright.loop.on_failure import NOT_THE_POINTS_FAULT
 from runwright.status import FAILED, AttemptOutcome, StopCause, StopReason
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from runwright.trial import BaseTrial
 
 UNLIMITED = -1
+_LOOKED_AT = 100
+"""So many waiting retries are looked at beyond the free slots; many more may wait for a fault of their points."""
 _LARGEST_SEED = 2**63
 
 
@@ -133,8 +137,8 @@ def room(state: State, now: float, free: int) -> int:
         return 0
     if free == UNLIMITED:
         return free
-    due = len(_due(state, now, free)) if state.delayed else 0
-    return max(0, free - len(state.ready) - due)
+    kept = _kept_for_retries(state, now, free) if state.delayed else 0
+    return max(0, free - len(state.ready) - kept)
 
 
 def asks(state: State, policy: Policy, now: float, free: int) -> int:
@@ -149,8 +153,8 @@ def asks(state: State, policy: Policy, now: float, free: int) -> int:
     if state.stop_reason is not None:
         return 0
     more, most = free - len(state.ready), policy.trials
-    if state.delayed:
-        more -= len(_due(state, now, free))
+    if state.delayed and free != UNLIMITED:
+        more -= _kept_for_retries(state, now, free)
     if most is not None:
         left = most - len(state.trials)
         more = left if free == UNLIMITED or left < more else more
@@ -179,6 +183,22 @@ def _due(state: State, now: float, most: int) -> list[int]:
             break
         found.append(index)
     return found
+
+
+def _kept_for_retries(state: State, now: float, free: int) -> int:
+    """Count the free slots of retries: of those that are due, and of those that wait for no fault of their points.
+
+    Where nothing can be started, or whatever starts is lost, new points would fail as well: an outage of seconds would
+    use up all trials of the experiment.
+    """
+    kept = 0
+    for not_before, index in islice(state.delayed, free + _LOOKED_AT):
+        if kept == free:
+            break
+        failure = state.trials[index].attempts[-1].failure
+        assert failure is not None, "a retry follows a failure"
+        kept += not_before <= now or failure.kind in NOT_THE_POINTS_FAULT
+    return kept
 
 
 def timeouts(state: State, timeout: float | None, now: float) -> list[StopRequested]:
