@@ -49,6 +49,24 @@ def test_a_run_says_each_trial_and_a_summary_and_resumes_to_nothing(place):
     assert [row["status"] for row in trials(place, file)] == ["COMPLETED"] * 6
 
 
+def test_a_second_run_says_what_ended_it_as_the_first_did(place):
+    aborted = place.experiment("aborted", "fails", more="on_failure: abort\n")
+    late = place.experiment("late", runner="simulated, runtime: [2 s, 2 s]")
+    late.write_text(late.read_text().replace("trials: 4", "trials: 4, time: 3 s"))
+    for _ in range(2):
+        out = place.call("run", aborted, "-q", status=1).stdout
+        assert out.startswith("aborted: failed: trial 0 failed (crashed: ValueError: no such luck), for which")
+        assert place.call("run", late, "-q").stdout.startswith("late: its time of 3 s is used up\n")
+
+
+def test_a_trial_that_was_run_again_was_something_to_do(place):
+    file = place.experiment("again", "fails", trials=2)
+    place.call("run", file, status=1)
+    place.call("rerun", file, 0)
+    assert "nothing was left to do" not in place.call("run", file, status=1).stdout
+    assert "nothing was left to do" in place.call("run", file, status=1).stdout
+
+
 def test_more_trials_than_a_file_may_ask_for_are_refused(place):
     done = place.call("run", place.experiment("small"), "--trials", 10**20, status=2)
     assert "is not in the range 1<=x<=1000000000" in done.stderr

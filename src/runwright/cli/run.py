@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runwright.config import ExperimentFile
     from runwright.loop.scheduler import Scheduler
     from runwright.report import Summary
+    from runwright.state import State
 
 _MOST = 1_000_000_000  # as of stop.trials
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -105,13 +106,13 @@ class _Run:
                 sync=self.setup.sync,
             )
             stack.callback(scheduler.close)
-            before = scheduler.state.ended
+            before = _done_so_far(scheduler.state)
             if not self.quiet:
                 with _whoever_reads(sys.stdout):
                     say(self._opening(scheduler), error=self.as_json)
             self._drive(scheduler)
         with _whoever_reads(sys.stdout):
-            self._close(scheduler, new=scheduler.state.ended - before)
+            self._close(scheduler, idle=_done_so_far(scheduler.state) == before)
         return exit_status(summarize(scheduler.state))
 
     def _drive(self, scheduler: Scheduler) -> None:
@@ -149,8 +150,8 @@ class _Run:
         at_once = "" if policy.parallel is None else f", {policy.parallel} at a time"
         return f"{many}in {where}{at_once}"
 
-    def _close(self, scheduler: Scheduler, *, new: int) -> None:
-        """Print what has become of it."""
+    def _close(self, scheduler: Scheduler, *, idle: bool) -> None:
+        """Print what has become of it; `idle`: without this driver's doing."""
         from runwright.cli.summary import say_next, say_summary
         from runwright.report import summarize
 
@@ -162,7 +163,7 @@ class _Run:
             return
         if not self.quiet:
             say()
-        say_summary(summary, self.directory, heading=self._heading(scheduler, summary, new))
+        say_summary(summary, self.directory, heading=self._heading(scheduler, summary, idle=idle))
         place = shown(self.directory)
         finished = status == DONE
         failed = next(iter(state.aborting), summary.failures[0].trial if summary.failures else None)
@@ -176,10 +177,10 @@ class _Run:
             ("go on", "" if finished else command_line(*self.again)),
         )
 
-    def _heading(self, scheduler: Scheduler, summary: Summary, new: int) -> str:
+    def _heading(self, scheduler: Scheduler, summary: Summary, *, idle: bool) -> str:
         state = scheduler.state
         if summary.stop_reason is not None:
-            if not new and len(state.drivers) > 1:
+            if idle and summary.stop_reason == "trials":
                 return f"nothing was left to do: {summary.stop_message}; --trials N for more"
             return f"failed: {summary.stop_message}" if summary.failed else summary.stop_message
         of = "" if summary.target is None else f" of {summary.target:,}"
@@ -189,6 +190,11 @@ class _Run:
         if scheduler.left_by == "drain":
             return f"interrupted; {ended}, none is running"
         return f"interrupted; {ended}, what was running was stopped and will be repeated"
+
+
+def _done_so_far(state: State) -> tuple[int, int]:
+    """How many attempts were deployed and how many trials have ended: a rerun takes from the second alone."""
+    return sum(trial.attempt for trial in state.trials), state.ended
 
 
 @contextmanager
