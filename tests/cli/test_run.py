@@ -250,6 +250,15 @@ def test_ctrl_c_twice_breaks_off_an_evaluation_in_the_driver(place):
     assert [(row["status"], row["attempts"]) for row in trials(place, file)] == [("COMPLETED", 2), ("COMPLETED", 1)]
 
 
+def test_an_evaluation_that_ends_well_although_it_is_interrupted_is_not_repeated(place):
+    driver = place.start("run", place.experiment("stubborn", "stubborn", trials=2), terminal=True)
+    place.wait_for(1, driver)
+    driver.signal(signal.SIGINT)
+    driver.wait_for("waiting for 1 running")
+    driver.signal(signal.SIGINT)
+    assert "stubborn: interrupted; 1 of 2 trials have ended, none is running" in driver.finish(130)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_sigterm_leaves_running_what_survives(place, number):
     file = place.experiment("detached", "program", "process, parallel: 2", trials=3)

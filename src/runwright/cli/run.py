@@ -15,6 +15,7 @@ from runwright.cli.terminal import OutputError, plural, say, say_json, shown, si
 from runwright.cli.terminal import command as command_line
 from runwright.errors import UsageError
 from runwright.folder import JOURNAL, driver_of
+from runwright.status import AttemptOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from runwright.loop.scheduler import Scheduler
     from runwright.report import Summary
     from runwright.state import State
+    from runwright.trial import BaseTrial
 
 _MOST = 1_000_000_000  # as of stop.trials
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -187,7 +189,8 @@ class _Run:
         ended = f"{summary.ended:,}{of} trials have ended"
         if scheduler.left_by == "detach" and state.live:
             return f"the driver left; {ended}, {plural(state.live, 'trial')} running on without it"
-        if scheduler.left_by == "drain":
+        broken_off = state.live or any(_was_broken_off(state.trials[index]) for index in state.ready)
+        if scheduler.left_by == "drain" or not broken_off:
             return f"interrupted; {ended}, none is running"
         return f"interrupted; {ended}, what was running was stopped and will be repeated"
 
@@ -195,6 +198,10 @@ class _Run:
 def _done_so_far(state: State) -> tuple[int, int]:
     """How many attempts were deployed and how many trials have ended: a rerun takes from the second alone."""
     return sum(trial.attempt for trial in state.trials), state.ended
+
+
+def _was_broken_off(trial: BaseTrial) -> bool:
+    return bool(trial.attempts) and trial.attempts[-1].outcome is AttemptOutcome.INTERRUPTED
 
 
 @contextmanager
