@@ -180,6 +180,13 @@ def test_status_of_an_ended_experiment_with_several_objectives(call, made):
     assert "driver    none\n" in out
 
 
+def test_status_says_of_a_stopped_experiment_that_it_was_and_how_far_it_came(call, made):
+    run = made()
+    run.completed(0.5)
+    run.ended(StopReason.USER, "lunch \x1b[2J")
+    assert call("status", run.path).stdout.startswith(r"demo: stopped (lunch \x1b[2J); 1 of 10 trials have ended")
+
+
 def test_status_as_json_is_the_documented_object(call, made):
     run = made()
     run.completed(0.5)

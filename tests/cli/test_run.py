@@ -439,7 +439,8 @@ def test_stop_ends_the_driver_and_waits_for_it(place):
     out = place.call("stop", file).stdout
     assert f"the driver (pid {driver.pid}) was asked to stop its 2 live trials and leave" in out
     assert "the driver has left; `runwright run FILE` goes on" in out
-    assert "stopping: a user stopped the experiment" in driver.finish(130)
+    said = "stopped (a user stopped the experiment); 0 of 4 trials have ended, what was running was stopped and will be"
+    assert said in driver.finish(130)
     assert [row["status"] for row in trials(place, file)] == ["CANDIDATE"] * 2
     place.open_gate()
     place.call("run", file)

@@ -180,19 +180,21 @@ class _Run:
         )
 
     def _heading(self, scheduler: Scheduler, summary: Summary, *, idle: bool) -> str:
-        state = scheduler.state
-        if summary.stop_reason is not None:
+        from runwright.cli.summary import ended_of
+
+        state, ended = scheduler.state, ended_of(summary)
+        if summary.stop_reason not in (None, "user"):
             if idle and summary.stop_reason == "trials":
                 return f"nothing was left to do: {summary.stop_message}; --trials N for more"
             return f"failed: {summary.stop_message}" if summary.failed else summary.stop_message
-        of = "" if summary.target is None else f" of {summary.target:,}"
-        ended = f"{summary.ended:,}{of} trials have ended"
+        how = "interrupted" if summary.stop_reason is None else f"stopped ({summary.stop_message})"
         if scheduler.left_by == "detach" and state.live:
-            return f"the driver left; {ended}, {plural(state.live, 'trial')} running on without it"
+            how = "the driver left" if summary.stop_reason is None else how
+            return f"{how}; {ended}, {plural(state.live, 'trial')} running on without it"
         broken_off = state.live or any(_was_broken_off(state.trials[index]) for index in state.ready)
         if scheduler.left_by == "drain" or not broken_off:
-            return f"interrupted; {ended}, none is running"
-        return f"interrupted; {ended}, what was running was stopped and will be repeated"
+            return f"{how}; {ended}, none is running"
+        return f"{how}; {ended}, what was running was stopped and will be repeated"
 
 
 def _done_so_far(state: State) -> tuple[int, int]:
