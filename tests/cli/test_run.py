@@ -96,6 +96,21 @@ def test_a_run_as_json_keeps_everything_else_off_standard_output(place):
     assert "[4/4] trial 3 completed" in done.stderr
 
 
+def test_a_child_of_an_evaluation_cannot_print_between_the_json(place):
+    (place.path / "model.py").write_text(
+        "import ctypes, subprocess\n"
+        "ctypes.CDLL(None).puts(b'from C, on import')\n"
+        "def quick(x, n):\n"
+        "    subprocess.run(['echo', 'from a child'], check=True)\n"
+        "    print('from Python')\n"
+        "    return x\n"
+    )
+    done = place.call("run", place.experiment("loud", trials=2), "--json")
+    assert json.loads(done.stdout)["counts"] == {"COMPLETED": 2}
+    for said in ("from C, on import", "from a child", "from Python"):
+        assert said in done.stderr
+
+
 def test_an_experiment_of_which_every_trial_fails_ends_with_status_one(place):
     out = place.call("run", place.experiment("bad", "fails"), status=1).stdout
     assert "bad: failed: all 4 trials have ended" in out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from runwright.cli.directory import directory_option, state_of, supervisors_of, was_started
-from runwright.cli.terminal import OutputError, plural, say, say_json, shown, silence
+from runwright.cli.terminal import OutputError, plural, say, say_json, shown, silence, stdout_kept_free
 from runwright.cli.terminal import command as command_line
 from runwright.errors import UsageError
 from runwright.folder import JOURNAL, driver_of
@@ -57,6 +57,7 @@ def command(
     from runwright.cli.progress import getting_ready
     from runwright.config import load
 
+    results = ctx.with_resource(stdout_kept_free()) if as_json else sys.stdout
     setup = load(file, check=False)
     with getting_ready(sys.stderr if as_json else sys.stdout, show=not quiet):
         setup.check()
@@ -72,7 +73,7 @@ def command(
         *(["--dir", shown(directory)] if directory else []),
         *(["--trials", trials] if trials else []),
     ]
-    run = _Run(setup, place, again, trials=trials, quiet=quiet, as_json=as_json)
+    run = _Run(setup, place, again, trials=trials, quiet=quiet, as_json=as_json, results=results)
     ctx.exit(run.go())
 
 
@@ -86,6 +87,7 @@ class _Run:
     trials: int | None
     quiet: bool
     as_json: bool
+    results: TextIO
 
     def go(self) -> int:
         """Run; return the exit status."""
@@ -96,8 +98,6 @@ class _Run:
         if self.trials is not None:
             policy = replace(policy, trials=self.trials)
         with ExitStack() as stack:
-            if self.as_json:
-                stack.enter_context(redirect_stdout(sys.stderr))  # what an evaluation prints is no JSON
             scheduler = Scheduler(
                 self.setup.experiment(),
                 self.setup.optimizer(),
@@ -113,7 +113,7 @@ class _Run:
                 with _whoever_reads(sys.stdout):
                     say(self._opening(scheduler), error=self.as_json)
             self._drive(scheduler)
-        with _whoever_reads(sys.stdout):
+        with _whoever_reads(self.results):
             self._close(scheduler, idle=_done_so_far(scheduler.state) == before)
         return exit_status(summarize(scheduler.state))
 
@@ -161,7 +161,7 @@ class _Run:
         summary = replace(summarize(state), left=None)  # nobody works on it any more
         status = exit_status(summary)
         if self.as_json:
-            say_json({"directory": str(self.directory), "exit_status": status, **summary.to_json(state)})
+            say_json({"directory": str(self.directory), "exit_status": status, **summary.to_json(state)}, self.results)
             return
         if not self.quiet:
             say()
