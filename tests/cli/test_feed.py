@@ -12,7 +12,8 @@ from runwright.cli.feed import FEW, Feed
 from runwright.cli.live import Display
 from runwright.cli.progress import Plain
 from runwright.cli.terminal import command, duration, paragraph, point, printable, roughly, setting
-from runwright.status import TrialStatus
+from runwright.result import Result
+from runwright.status import FailureKind, TrialStatus
 
 
 class Told:
@@ -104,9 +105,6 @@ def test_what_is_worth_saying_is_said(run):
     told = Told(run, everything=False)
     index = run.asked()
     run.add(ev.DeployStarted, index, 1)
-    from runwright.result import Result
-    from runwright.status import FailureKind
-
     run.add(ev.Finished, index, 1, Result.failed(FailureKind.LOST, "gone \x1b[2J"))
     run.add(ev.RetryPlanned, index, run.time + 5)
     run.add(ev.OptimizerRebuilt, False, "another version")
@@ -119,12 +117,24 @@ def test_what_is_worth_saying_is_said(run):
         "the optimizer was rebuilt, not exactly: another version",
         "a request was refused: no such trial",
     ]
+
+
+def test_of_what_is_left_out_it_is_said_what_it_is_and_where_it_stands(run):
+    told = Told(run, everything=False)
     for number in range(10):
         run.add(ev.Noted, f"note {number}")
-    run.completed(1.0)
+    for index in (run.running(), run.running()):
+        run.add(ev.Finished, index, 1, Result.failed(FailureKind.LOST, "gone"))
+        run.add(ev.RetryPlanned, index, run.time)
+    run.add(ev.RequestTaken, "a", {"kind": "rerun"}, "no such trial")
     told.take()
-    lines = told.due(200.0)
-    assert lines == [*(f"note {n}" for n in range(FEW)), "and 7 more notes; `runwright status` has them"]
+    assert told.due(100.0) == [
+        *(f"note {n}" for n in range(FEW)),
+        "and 7 more notes; `runwright status --json` has all notes",
+        "and 2 more retried attempts; `runwright status` counts them",
+        "and 1 more refused request; the story of a trial has those about it",
+    ]
+    assert told.due(200.0, last=True) == []
 
 
 def test_several_objectives_have_a_front(made):

@@ -8,12 +8,13 @@ import io
 import json
 import os
 import socket
+import subprocess
 import sys
 
 import pytest
 
 from runwright import events as ev
-from runwright.folder import DirectoryLock
+from runwright.folder import DirectoryLock, control_folder
 from runwright.result import Result
 from runwright.status import FailureKind, StopCause, StopReason
 
@@ -55,6 +56,37 @@ def test_a_lock_that_cannot_be_read_gets_a_sentence(refused, made, monkeypatch, 
     with socket.socket(socket.AF_UNIX) as lock:  # unlike a mode, it stops root too
         lock.bind("lock")
         assert "lock: cannot be read (No such device or address)" in refused(words[0], ".", *words[1:])
+
+
+@pytest.mark.parametrize("words", [["status"], ["stop"]], ids=lambda words: words[0])
+def test_a_lock_of_a_trial_that_cannot_be_read_gets_a_sentence(refused, made, monkeypatch, words):
+    run = made()
+    folder = control_folder(run.path, run.running(), 1)
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    with socket.socket(socket.AF_UNIX) as lock:
+        lock.bind("lock")
+        assert "cannot be read (No such device or address); make it readable" in refused(words[0], run.path)
+
+
+def test_whoever_may_only_read_sees_that_a_trial_runs(call, made, monkeypatch):
+    run = made()
+    lock = control_folder(run.path, run.running(), 1) / "lock"
+    lock.parent.mkdir(parents=True)
+    opened = os.open
+
+    def read_only(path, flags, *rest, **kwargs):
+        if path == lock and flags & os.O_RDWR:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return opened(path, flags, *rest, **kwargs)
+
+    script = "import fcntl, sys; fcntl.lockf(f := open(sys.argv[1], 'w'), fcntl.LOCK_EX); print(flush=True); input()"
+    words = [sys.executable, "-I", "-S", "-c", script, lock]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        monkeypatch.setattr(os, "open", read_only)
+        assert json.loads(call("status", run.path, "--json").stdout)["supervisors"] == {"0": holder.pid}
+        holder.communicate(b"\n")
 
 
 def test_check_and_a_fresh_run_say_so_of_their_directory(refused, locked, tmp_path, monkeypatch):
@@ -178,6 +210,13 @@ def test_status_of_an_ended_experiment_with_several_objectives(call, made):
     assert "and 2 more; --json has them all" in out
     assert r"something odd \x1b[2J" in out
     assert "driver    none\n" in out
+
+
+def test_status_says_of_a_stopped_experiment_that_it_was_and_how_far_it_came(call, made):
+    run = made()
+    run.completed(0.5)
+    run.ended(StopReason.USER, "lunch \x1b[2J")
+    assert call("status", run.path).stdout.startswith(r"demo: stopped (lunch \x1b[2J); 1 of 10 trials have ended")
 
 
 def test_status_as_json_is_the_documented_object(call, made):

@@ -49,6 +49,24 @@ def test_a_run_says_each_trial_and_a_summary_and_resumes_to_nothing(place):
     assert [row["status"] for row in trials(place, file)] == ["COMPLETED"] * 6
 
 
+def test_a_second_run_says_what_ended_it_as_the_first_did(place):
+    aborted = place.experiment("aborted", "fails", more="on_failure: abort\n")
+    late = place.experiment("late", runner="simulated, runtime: [2 s, 2 s]")
+    late.write_text(late.read_text().replace("trials: 4", "trials: 4, time: 3 s"))
+    for _ in range(2):
+        out = place.call("run", aborted, "-q", status=1).stdout
+        assert out.startswith("aborted: failed: trial 0 failed (crashed: ValueError: no such luck), for which")
+        assert place.call("run", late, "-q").stdout.startswith("late: its time of 3 s is used up\n")
+
+
+def test_a_trial_that_was_run_again_was_something_to_do(place):
+    file = place.experiment("again", "fails", trials=2)
+    place.call("run", file, status=1)
+    place.call("rerun", file, 0)
+    assert "nothing was left to do" not in place.call("run", file, status=1).stdout
+    assert "nothing was left to do" in place.call("run", file, status=1).stdout
+
+
 def test_more_trials_than_a_file_may_ask_for_are_refused(place):
     done = place.call("run", place.experiment("small"), "--trials", 10**20, status=2)
     assert "is not in the range 1<=x<=1000000000" in done.stderr
@@ -76,6 +94,21 @@ def test_a_run_as_json_keeps_everything_else_off_standard_output(place):
     assert body["counts"] == {"COMPLETED": 4}
     assert body["stop"]["reason"] == "trials"
     assert "[4/4] trial 3 completed" in done.stderr
+
+
+def test_a_child_of_an_evaluation_cannot_print_between_the_json(place):
+    (place.path / "model.py").write_text(
+        "import ctypes, subprocess\n"
+        "ctypes.CDLL(None).puts(b'from C, on import')\n"
+        "def quick(x, n):\n"
+        "    subprocess.run(['echo', 'from a child'], check=True)\n"
+        "    print('from Python')\n"
+        "    return x\n"
+    )
+    done = place.call("run", place.experiment("loud", trials=2), "--json")
+    assert json.loads(done.stdout)["counts"] == {"COMPLETED": 2}
+    for said in ("from C, on import", "from a child", "from Python"):
+        assert said in done.stderr
 
 
 def test_an_experiment_of_which_every_trial_fails_ends_with_status_one(place):
@@ -230,6 +263,15 @@ def test_ctrl_c_twice_breaks_off_an_evaluation_in_the_driver(place):
     place.open_gate()
     place.call("run", file)
     assert [(row["status"], row["attempts"]) for row in trials(place, file)] == [("COMPLETED", 2), ("COMPLETED", 1)]
+
+
+def test_an_evaluation_that_ends_well_although_it_is_interrupted_is_not_repeated(place):
+    driver = place.start("run", place.experiment("stubborn", "stubborn", trials=2), terminal=True)
+    place.wait_for(1, driver)
+    driver.signal(signal.SIGINT)
+    driver.wait_for("waiting for 1 running")
+    driver.signal(signal.SIGINT)
+    assert "stubborn: interrupted; 1 of 2 trials have ended, none is running" in driver.finish(130)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -412,7 +454,8 @@ def test_stop_ends_the_driver_and_waits_for_it(place):
     out = place.call("stop", file).stdout
     assert f"the driver (pid {driver.pid}) was asked to stop its 2 live trials and leave" in out
     assert "the driver has left; `runwright run FILE` goes on" in out
-    assert "stopping: a user stopped the experiment" in driver.finish(130)
+    said = "stopped (a user stopped the experiment); 0 of 4 trials have ended, what was running was stopped and will be"
+    assert said in driver.finish(130)
     assert [row["status"] for row in trials(place, file)] == ["CANDIDATE"] * 2
     place.open_gate()
     place.call("run", file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -126,6 +127,14 @@ def test_stop_does_nothing():
 def test_open_refuses_a_function_of_other_arguments():
     with pytest.raises(UsageError, match="its required argument 'z' is no parameter of the experiment"):
         LocalMetadataRunner(lambda x, z: 0).open(RunContext(EXPERIMENT))
+
+
+def test_a_reference_is_taken_and_what_is_no_function_refused():
+    assert LocalMetadataRunner("math:sqrt").evaluation_function is math.sqrt
+    with pytest.raises(UsageError, match="must be a function, not an object of type builtins"):
+        LocalMetadataRunner(42)
+    with pytest.raises(UsageError, match="the function 'no_such_module:f' cannot be loaded"):
+        LocalMetadataRunner("no_such_module:f")
 
 
 def test_saved_and_built_again():

@@ -128,13 +128,23 @@ def trial_of(state: State, index: int) -> BaseTrial:
 
 
 def supervisors_of(directory: Path, state: State) -> dict[int, int]:
-    """Return the live trials whose supervisor lives, with its pid. They go on with or without a driver."""
+    """Return the live trials whose supervisor lives, with its pid. They go on with or without a driver.
+
+    Raises:
+        UsageError: Nobody can tell: a lock may not be read.
+    """
     found: dict[int, int] = {}
     for trial in state.live_trials():
+        path = control_folder(directory, trial.index, trial.attempt) / LOCK
         try:
-            fd = os.open(control_folder(directory, trial.index, trial.attempt) / LOCK, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # whoever may read the directory may know
+        except (FileNotFoundError, NotADirectoryError):
             continue  # no process of its own, or it is gone with its records
+        except OSError as error:
+            raise UsageError(
+                f"{shown(path)}: cannot be read ({error.strerror}); make it readable, it tells whether trial "
+                f"{trial.index} still runs"
+            ) from None
         try:
             pid = lock_holder(fd)
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from runwright.cli.terminal import brief, duration, measured, printable
+from runwright.cli.terminal import brief, duration, measured, plural, printable
 from runwright.report import Incumbents, target_of
 from runwright.status import TrialStatus
 
@@ -33,7 +33,7 @@ class Feed:
     def __init__(self, state: State, *, everything: bool) -> None:
         self._everything = everything
         self._lines: list[str] = []
-        self._left_out = 0
+        self._left_out: Counter[tuple[str, str]] = Counter()
         self._ended: list[tuple[int, int, bool]] = []
         self._count = state.ended
         self._due = 0.0
@@ -62,14 +62,10 @@ class Feed:
                 self._count -= 1
             elif kind in _NEWS:
                 line = _NEWS[kind](event, state)
-                if line:
-                    self._news(line)
-
-    def _news(self, line: str) -> None:
-        if len(self._lines) < FEW:
-            self._lines.append(line)
-        else:
-            self._left_out += 1
+                if line and len(self._lines) < FEW:
+                    self._lines.append(line)
+                elif line:
+                    self._left_out[_MORE[kind]] += 1
 
     def due(self, state: State, now: float, *, last: bool = False) -> list[str]:
         """Return the lines that are due; empty while it is too early.
@@ -82,9 +78,8 @@ class Feed:
         if not (self._ended or self._lines) or (now < self._due and not last):
             return []
         lines, self._lines = self._lines, []
-        if self._left_out:
-            lines.append(f"and {self._left_out:,} more notes; `runwright status` has them")
-            self._left_out = 0
+        lines += [f"and {plural(count, what)}; {where}" for (what, where), count in self._left_out.items()]
+        self._left_out.clear()
         ended = [entry for entry in self._ended if state.trials[entry[1]].status.is_terminal]  # not run again meanwhile
         self._ended = []
         if len(ended) <= FEW:
@@ -176,3 +171,10 @@ def _noted(event: Event, _: State) -> str:
 
 
 _NEWS = {"RetryPlanned": _retried, "RequestTaken": _refused, "OptimizerRebuilt": _rebuilt, "Noted": _noted}
+_NOTES = ("more note", "`runwright status --json` has all notes")
+_MORE = {
+    "RetryPlanned": ("more retried attempt", "`runwright status` counts them"),
+    "RequestTaken": ("more refused request", "the story of a trial has those about it"),
+    "OptimizerRebuilt": _NOTES,
+    "Noted": _NOTES,
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from runwright.cli.directory import directory_option, state_of, supervisors_of, was_started
-from runwright.cli.terminal import OutputError, plural, say, say_json, shown, silence
+from runwright.cli.terminal import OutputError, plural, say, say_json, shown, silence, stdout_kept_free
 from runwright.cli.terminal import command as command_line
 from runwright.errors import UsageError
 from runwright.folder import JOURNAL, driver_of
+from runwright.status import AttemptOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from runwright.config import ExperimentFile
     from runwright.loop.scheduler import Scheduler
     from runwright.report import Summary
+    from runwright.state import State
+    from runwright.trial import BaseTrial
 
 _MOST = 1_000_000_000  # as of stop.trials
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -54,6 +57,7 @@ def command(
     from runwright.cli.progress import getting_ready
     from runwright.config import load
 
+    results = ctx.with_resource(stdout_kept_free()) if as_json else sys.stdout
     setup = load(file, check=False)
     with getting_ready(sys.stderr if as_json else sys.stdout, show=not quiet):
         setup.check()
@@ -69,7 +73,7 @@ def command(
         *(["--dir", shown(directory)] if directory else []),
         *(["--trials", trials] if trials else []),
     ]
-    run = _Run(setup, place, again, trials=trials, quiet=quiet, as_json=as_json)
+    run = _Run(setup, place, again, trials=trials, quiet=quiet, as_json=as_json, results=results)
     ctx.exit(run.go())
 
 
@@ -83,6 +87,7 @@ class _Run:
     trials: int | None
     quiet: bool
     as_json: bool
+    results: TextIO
 
     def go(self) -> int:
         """Run; return the exit status."""
@@ -93,8 +98,6 @@ class _Run:
         if self.trials is not None:
             policy = replace(policy, trials=self.trials)
         with ExitStack() as stack:
-            if self.as_json:
-                stack.enter_context(redirect_stdout(sys.stderr))  # what an evaluation prints is no JSON
             scheduler = Scheduler(
                 self.setup.experiment(),
                 self.setup.optimizer(),
@@ -105,13 +108,13 @@ class _Run:
                 sync=self.setup.sync,
             )
             stack.callback(scheduler.close)
-            before = scheduler.state.ended
+            before = _done_so_far(scheduler.state)
             if not self.quiet:
                 with _whoever_reads(sys.stdout):
                     say(self._opening(scheduler), error=self.as_json)
             self._drive(scheduler)
-        with _whoever_reads(sys.stdout):
-            self._close(scheduler, new=scheduler.state.ended - before)
+        with _whoever_reads(self.results):
+            self._close(scheduler, idle=_done_so_far(scheduler.state) == before)
         return exit_status(summarize(scheduler.state))
 
     def _drive(self, scheduler: Scheduler) -> None:
@@ -149,8 +152,8 @@ class _Run:
         at_once = "" if policy.parallel is None else f", {policy.parallel} at a time"
         return f"{many}in {where}{at_once}"
 
-    def _close(self, scheduler: Scheduler, *, new: int) -> None:
-        """Print what has become of it."""
+    def _close(self, scheduler: Scheduler, *, idle: bool) -> None:
+        """Print what has become of it; `idle`: without this driver's doing."""
         from runwright.cli.summary import say_next, say_summary
         from runwright.report import summarize
 
@@ -158,11 +161,11 @@ class _Run:
         summary = replace(summarize(state), left=None)  # nobody works on it any more
         status = exit_status(summary)
         if self.as_json:
-            say_json({"directory": str(self.directory), "exit_status": status, **summary.to_json(state)})
+            say_json({"directory": str(self.directory), "exit_status": status, **summary.to_json(state)}, self.results)
             return
         if not self.quiet:
             say()
-        say_summary(summary, self.directory, heading=self._heading(scheduler, summary, new))
+        say_summary(summary, self.directory, heading=self._heading(scheduler, summary, idle=idle))
         place = shown(self.directory)
         finished = status == DONE
         failed = next(iter(state.aborting), summary.failures[0].trial if summary.failures else None)
@@ -176,19 +179,31 @@ class _Run:
             ("go on", "" if finished else command_line(*self.again)),
         )
 
-    def _heading(self, scheduler: Scheduler, summary: Summary, new: int) -> str:
-        state = scheduler.state
-        if summary.stop_reason is not None:
-            if not new and len(state.drivers) > 1:
+    def _heading(self, scheduler: Scheduler, summary: Summary, *, idle: bool) -> str:
+        from runwright.cli.summary import ended_of
+
+        state, ended = scheduler.state, ended_of(summary)
+        if summary.stop_reason not in (None, "user"):
+            if idle and summary.stop_reason == "trials":
                 return f"nothing was left to do: {summary.stop_message}; --trials N for more"
             return f"failed: {summary.stop_message}" if summary.failed else summary.stop_message
-        of = "" if summary.target is None else f" of {summary.target:,}"
-        ended = f"{summary.ended:,}{of} trials have ended"
+        how = "interrupted" if summary.stop_reason is None else f"stopped ({summary.stop_message})"
         if scheduler.left_by == "detach" and state.live:
-            return f"the driver left; {ended}, {plural(state.live, 'trial')} running on without it"
-        if scheduler.left_by == "drain":
-            return f"interrupted; {ended}, none is running"
-        return f"interrupted; {ended}, what was running was stopped and will be repeated"
+            how = "the driver left" if summary.stop_reason is None else how
+            return f"{how}; {ended}, {plural(state.live, 'trial')} running on without it"
+        broken_off = state.live or any(_was_broken_off(state.trials[index]) for index in state.ready)
+        if scheduler.left_by == "drain" or not broken_off:
+            return f"{how}; {ended}, none is running"
+        return f"{how}; {ended}, what was running was stopped and will be repeated"
+
+
+def _done_so_far(state: State) -> tuple[int, int]:
+    """How many attempts were deployed and how many trials have ended: a rerun takes from the second alone."""
+    return sum(trial.attempt for trial in state.trials), state.ended
+
+
+def _was_broken_off(trial: BaseTrial) -> bool:
+    return bool(trial.attempts) and trial.attempts[-1].outcome is AttemptOutcome.INTERRUPTED
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runwright.cli.directory import run_directory, state_of, supervisors_of
-from runwright.cli.summary import say_next, say_summary
+from runwright.cli.summary import ended_of, say_next, say_summary
 from runwright.cli.terminal import command as command_line
 from runwright.cli.terminal import plural, say_json, shown
 from runwright.clock import epoch
@@ -56,11 +56,11 @@ def command(directory: str, as_json: bool) -> None:
 
 
 def _heading(summary: Summary, pid: int | None, running: int) -> str:
-    if pid is None and summary.stop_reason is not None:
-        return f"failed: {summary.stop_message}" if summary.failed else summary.stop_message
-    of = "" if summary.target is None else f" of {summary.target:,}"
-    ended = f"{summary.ended:,}{of} trials have ended"
+    ended = ended_of(summary)
     if pid is not None:
         return f"running; {ended}"
+    if summary.stop_reason not in (None, "user"):
+        return f"failed: {summary.stop_message}" if summary.failed else summary.stop_message
+    how = "not finished" if summary.stop_reason is None else f"stopped ({summary.stop_message})"
     left = f"; {plural(running, 'trial')} running without a driver" if running else ""
-    return f"not finished; {ended}{left}"
+    return f"{how}; {ended}{left}"

@@ -26,7 +26,7 @@ def say_summary(summary: Summary, directory: Path, *, heading: str, gone: frozen
         heading: What to say first.
         gone: Live trials that nobody can say anything about until the next driver looks.
     """
-    for line in paragraph(f"{printable(summary.name)}: {heading}", hang="  "):
+    for line in paragraph(printable(f"{summary.name}: {heading}"), hang="  "):
         say(line, bold=True)
     for line in paragraph(_counted(summary), indent="  "):
         say(line)
@@ -49,6 +49,12 @@ def say_summary(summary: Summary, directory: Path, *, heading: str, gone: frozen
             _say_block(brief(note, _LONGEST_MESSAGE))
         if len(summary.notes) > _MOST_NOTES:
             say(f"  and {len(summary.notes) - _MOST_NOTES} more; --json has them all")
+
+
+def ended_of(summary: Summary) -> str:
+    """Say how many trials have ended, and of how many where that is known."""
+    of = "" if summary.target is None else f" of {summary.target:,}"
+    return f"{summary.ended:,}{of} trials have ended"
 
 
 def say_next(*steps: tuple[str, str]) -> None:

@@ -10,7 +10,7 @@ import shlex
 import shutil
 import sys
 import textwrap
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -63,11 +63,34 @@ def say(text: str = "", *, error: bool = False, bold: bool = False, colour: str 
         click.echo(text, err=error, color=False if os.environ.get("NO_COLOR") else None)
 
 
-def say_json(value: object) -> None:
-    """Print a value as JSON."""
+def say_json(value: object, out: TextIO | None = None) -> None:
+    """Print a value as JSON.
+
+    Args:
+        value: The value.
+        out: Where to; standard output where not given.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    with writing(sys.stdout):
-        click.echo(text)
+    with writing(out or sys.stdout):
+        click.echo(text, file=out)
+
+
+@contextmanager
+def stdout_kept_free() -> Iterator[TextIO]:
+    """Yield standard output, and have all else that this process and its children print there go to stderr.
+
+    The descriptor leads to stderr for good: a library in C may write what it holds back as late as at the very end.
+    """
+    out = sys.stdout
+    with ExitStack() as stack:
+        with suppress(OSError, ValueError):  # a stream without a descriptor has nothing that a child could write to
+            number = out.fileno()
+            out.flush()
+            kept = os.dup(number)
+            out = stack.enter_context(os.fdopen(kept, "w", encoding=out.encoding, errors=out.errors))
+            os.dup2(sys.stderr.fileno(), number)
+        stack.enter_context(redirect_stdout(sys.stderr))
+        yield out
 
 
 class OutputError(UsageError):

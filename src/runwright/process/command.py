@@ -6,12 +6,14 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from runwright.errors import SubmitError, UsageError
+from runwright.function_reference import FunctionReference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from runwright.experiment import Experiment
 
@@ -81,6 +83,22 @@ def _written(value: Any, name: str) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
+def _is_list_of_texts(argv: object) -> bool:
+    if isinstance(argv, str) or not isinstance(argv, Sequence):
+        return False
+    return all(isinstance(part, str) for part in argv)
+
+
+def _means_a_function(argv: object) -> bool:
+    if not isinstance(argv, str):
+        return callable(argv)
+    try:
+        FunctionReference.of(argv)
+    except UsageError:
+        return False
+    return True
+
+
 class Command:
     """What is executed for a trial.
 
@@ -93,10 +111,10 @@ class Command:
     """
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
-        if isinstance(argv, str) or not all(isinstance(part, str) for part in argv):
+        if not _is_list_of_texts(argv):
+            hint = "; a function is given as function=..." if _means_a_function(argv) else ": it is not run by a shell"
             raise UsageError(
-                f"the command must be a list of texts, such as ['./sim', '--x', '{{x}}'], not {argv!r:.100}: "
-                "it is not run by a shell"
+                f"the command must be a list of texts, such as ['./sim', '--x', '{{x}}'], not {argv!r:.100}{hint}"
             )
         if not argv or not argv[0].strip():
             raise UsageError("the command is empty; its first text names the program")

@@ -27,13 +27,19 @@ class LocalMetadataRunner(InlineRunner):
     driver, and one that ends the process ends the driver: `PoolRunner` and `ProcessRunner` are for those.
 
     Args:
-        evaluation_function: Called once for each arm; see `runwright.EvaluationFunction`.
+        evaluation_function: Called once for each arm; see `runwright.EvaluationFunction`. Or its reference
+            (``module:function``).
+
+    Raises:
+        UsageError: It is no function, or the reference does not import.
     """
 
     unknown = TrialStatus.RUNNING
 
-    def __init__(self, evaluation_function: Callable[..., Any]) -> None:
+    def __init__(self, evaluation_function: Callable[..., Any] | str) -> None:
         super().__init__()
+        if isinstance(evaluation_function, str) or not callable(evaluation_function):
+            evaluation_function = FunctionReference.of(evaluation_function).load()
         self._returned: dict[str, Any] = {}
         self._evaluation = Evaluation(evaluation_function, self._returned.__setitem__)
 
