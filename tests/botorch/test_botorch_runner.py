@@ -251,6 +251,27 @@ def test_an_experiment_of_a_foreign_loop():
     assert list(runner.fetch_result(trial).metrics) == ["objective_0"]
 
 
+def observed(definition, **point):
+    runner = BotorchTestProblemRunner(Hartmann, {})
+    trial = definition.new_trial(0, [point])
+    trial.attempt = 1
+    return runner.run(trial)["Ys"]["0_0"]
+
+
+def test_a_foreign_loops_points_are_taken_by_the_natural_order_of_their_names():
+    """Points that are equal have equal values: the order in which somebody wrote them is not theirs."""
+    exact = BotorchTestProblemRunner(Hartmann, {}).true_values({str(i): i / 10 for i in range(6)})
+    definition = OpenExperiment("open")
+    assert observed(definition, x10=0.5, x9=0.4, x2=0.2, x1=0.1, x3=0.3, x0=0.0) == exact
+    assert observed(definition, b=0.2, a10=0.1, a2=0.0, c1d2=0.3, e=0.5, c1d10=0.4) == exact
+
+
+def test_an_experiments_order_counts_whatever_the_order_of_a_point():
+    definition = rw.Experiment("e", {name: rw.Float(0, 1) for name in "fbacde"}, {"y": "minimize"})
+    exact = BotorchTestProblemRunner(Hartmann, {}).true_values({str(i): i / 10 for i in range(6)})
+    assert observed(definition, a=0.2, b=0.1, c=0.3, d=0.4, e=0.5, f=0.0) == exact
+
+
 class Own(BaseTestProblem):
     dim = 1
     continuous_inds = [0]  # noqa: RUF012
