@@ -210,7 +210,7 @@ class Apps:
                 if not app.odd_for(UNLISTED_AFTER):
                     self._unconfirmed[trial.index] = app
                     raise
-                return _lost(note, f" ({type(error).__name__}: {error})")
+                return _lost(note, f"{type(error).__name__}: {error}")
             if note.handle is None:
                 return _lost(note)
         elif not self._submissions.was_started(note):
@@ -235,10 +235,12 @@ class Apps:
         self._submissions.close()
 
 
-def _lost(note: Note, why: str = "") -> Lost:
+def _lost(note: Note, listing: str = "") -> Lost:
     """Say of a submission that nobody knows whether the scheduler took it."""
-    what = f"its submission failed ({note.error})" if note.error else "the driver died while it submitted it"
-    return Lost(
-        f"{what}, and the scheduler cannot say whether it took it{why}: look for an app with {note.tag!r} in its name",
-        may_live=True,
-    )
+    what = "its submission failed" if note.error else "the driver died while it submitted it"
+    parts = [
+        f"{what}, and the scheduler cannot say whether it took it: look for an app with {note.tag!r} in its name",
+        f"the submission gave {note.error}" if note.error else "",
+        f"listing apps gave {listing}" if listing else "",
+    ]
+    return Lost("; ".join(filter(None, parts)), may_live=True)
