@@ -290,8 +290,7 @@ class WrappedJobRunner(Runner):
         to_dict = getattr(obj.wrapper, "to_dict", None)
         if to_dict is None:
             raise UsageError(f"{type(obj.wrapper).__name__} has no to_dict, so no other process can make it again")
-        names = ("workers", "env", "success_codes", "here", "hook_seconds", "pause")
-        return {"wrapper": to_dict(), **{name: getattr(obj, name) for name in names}}
+        return {"wrapper": to_dict(), **_settings(obj)}
 
     @classmethod
     def deserialize_init_args(
@@ -323,9 +322,11 @@ class WrappedJobRunner(Runner):
         return {"__type": type(self).__name__, **super().to_dict()}
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, WrappedJobRunner) and type(self) is type(other) and self.wrapper is not other.wrapper:
+        if not isinstance(other, WrappedJobRunner) or type(self) is not type(other):
+            return False
+        if self.wrapper is not other.wrapper:
             return bool(super().__eq__(other))
-        return self is other or (isinstance(other, WrappedJobRunner) and _settings(self) == _settings(other))
+        return _settings(self) == _settings(other)
 
     __hash__ = Runner.__hash__
 
@@ -341,8 +342,9 @@ def check_hooks(wrapper: Any, name: str) -> None:
             raise UsageError(f"a wrapper has the hook {hook}, and {name!r:.80} has not")
 
 
-def _settings(runner: WrappedJobRunner) -> tuple[Any, ...]:
-    return (type(runner), runner.workers, runner.env, runner.success_codes, runner.here, runner.hook_seconds)
+def _settings(runner: WrappedJobRunner) -> dict[str, Any]:
+    names = ("workers", "env", "success_codes", "here", "hook_seconds", "pause")
+    return {name: getattr(runner, name) for name in names}
 
 
 def _traits_of(wrapper: Any) -> Traits:
