@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 
 import pytest
@@ -211,8 +212,17 @@ def test_a_point_that_the_problem_refuses_is_that_trials_failure():
         ((Branin, {}, ["y", "z"]), "outcome_names must be 1 different names, as Branin has 1 objectives and 0 constr"),
         ((BraninCurrin, {}, ["y", "y"]), "outcome_names must be 2 different names"),
         ((Branin, {}, None, [(0, 1)]), "modified_bounds has 1 pairs, but Branin has 2 parameters"),
-        ((Branin, {}, None, [(0, 1), (1, 1)]), r"modified_bounds must be pairs \(low, high\) with low < high, not"),
-        ((Branin, {}, None, [(0, 1), (0, 1, 2)]), r"modified_bounds must be pairs \(low, high\) with low < high, not"),
+        (
+            (Branin, {}, None, [(0, 1), (1, 1)]),
+            r"modified_bounds must be finite pairs \(low, high\) with low < high, not",
+        ),
+        (
+            (Branin, {}, None, [(0, 1), (0, 1, 2)]),
+            r"modified_bounds must be finite pairs \(low, high\) with low < high, not",
+        ),
+        ((Branin, {}, None, [(0, 1), (0, math.inf)]), r"modified_bounds must be finite pairs .*, not \(0, inf\)"),
+        ((Branin, {}, None, [(0, 1), 5]), r"modified_bounds must be finite pairs .*, not 5"),
+        ((Branin, None), "test_problem_kwargs must map names to values, as {} does, not None"),
     ],
 )
 def test_arguments_that_do_not_fit(arguments, sentence):

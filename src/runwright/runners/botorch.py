@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from runwright.clock import epoch, monotonic
@@ -15,14 +17,13 @@ from runwright.runners.inline import InlineRunner
 from runwright.status import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from runwright.experiment import Experiment
     from runwright.result import Json, Metrics
     from runwright.runner import RunContext, Runner
     from runwright.trial import Arm, BaseTrial
 
-_PAIR = 2
 _ROUNDING = 1e-12  # of the range of a parameter
 
 
@@ -63,6 +64,10 @@ class BotorchTestProblemRunner(InlineRunner):
             found = FunctionReference.of(found).load()
         if not (isinstance(found, type) and issubclass(found, base)):
             raise UsageError(f"the test problem must be a subclass of BoTorch's BaseTestProblem, not {found!r:.100}")
+        if not isinstance(test_problem_kwargs, Mapping):
+            raise UsageError(
+                f"test_problem_kwargs must map names to values, as {{}} does, not {test_problem_kwargs!r:.60}"
+            )
         self.test_problem_class: type[Any] = found
         self.test_problem_kwargs = dict(test_problem_kwargs)
         self.outcome_names = None if outcome_names is None else list(outcome_names)
@@ -259,9 +264,13 @@ def _make(problem_class: type[Any], arguments: Mapping[str, Any]) -> Any:
 
 
 def _bounds(pair: Sequence[float]) -> tuple[float, float]:
-    if len(pair) != _PAIR or not pair[0] < pair[1]:
-        raise UsageError(f"modified_bounds must be pairs (low, high) with low < high, not {pair!r:.60}")
-    return float(pair[0]), float(pair[1])
+    try:
+        low, high = map(float, pair)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not -math.inf < low < high < math.inf:
+        raise UsageError(f"modified_bounds must be finite pairs (low, high) with low < high, not {pair!r:.60}")
+    return low, high
 
 
 def _natural(name: str) -> tuple[list[str | int], str]:

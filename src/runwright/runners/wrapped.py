@@ -71,8 +71,9 @@ class WrappedJobRunner(Runner):
     ) -> None:
         super().__init__(*args, **kwargs)
         check_settings(workers, env, success_codes)
-        for name, seconds in (("hook_seconds", hook_seconds), ("pause", pause)):
-            if isinstance(seconds, bool) or not seconds > 0:
+        times: dict[str, object] = {"hook_seconds": hook_seconds, "pause": pause}
+        for name, seconds in times.items():
+            if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not seconds > 0:
                 raise UsageError(f"{name} must be a positive number of seconds, not {seconds!r:.40}")
         self.workers = workers
         self.env = None if env is None else dict(env)
