@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 
 import pytest
@@ -211,8 +212,17 @@ def test_a_point_that_the_problem_refuses_is_that_trials_failure():
         ((Branin, {}, ["y", "z"]), "outcome_names must be 1 different names, as Branin has 1 objectives and 0 constr"),
         ((BraninCurrin, {}, ["y", "y"]), "outcome_names must be 2 different names"),
         ((Branin, {}, None, [(0, 1)]), "modified_bounds has 1 pairs, but Branin has 2 parameters"),
-        ((Branin, {}, None, [(0, 1), (1, 1)]), r"modified_bounds must be pairs \(low, high\) with low < high, not"),
-        ((Branin, {}, None, [(0, 1), (0, 1, 2)]), r"modified_bounds must be pairs \(low, high\) with low < high, not"),
+        (
+            (Branin, {}, None, [(0, 1), (1, 1)]),
+            r"modified_bounds must be finite pairs \(low, high\) with low < high, not",
+        ),
+        (
+            (Branin, {}, None, [(0, 1), (0, 1, 2)]),
+            r"modified_bounds must be finite pairs \(low, high\) with low < high, not",
+        ),
+        ((Branin, {}, None, [(0, 1), (0, math.inf)]), r"modified_bounds must be finite pairs .*, not \(0, inf\)"),
+        ((Branin, {}, None, [(0, 1), 5]), r"modified_bounds must be finite pairs .*, not 5"),
+        ((Branin, None), "test_problem_kwargs must map names to values, as {} does, not None"),
     ],
 )
 def test_arguments_that_do_not_fit(arguments, sentence):
@@ -249,6 +259,27 @@ def test_an_experiment_of_a_foreign_loop():
     trial.attempt = 1
     runner.run(trial)
     assert list(runner.fetch_result(trial).metrics) == ["objective_0"]
+
+
+def observed(definition, **point):
+    runner = BotorchTestProblemRunner(Hartmann, {})
+    trial = definition.new_trial(0, [point])
+    trial.attempt = 1
+    return runner.run(trial)["Ys"]["0_0"]
+
+
+def test_a_foreign_loops_points_are_taken_by_the_natural_order_of_their_names():
+    """Points that are equal have equal values: the order in which somebody wrote them is not theirs."""
+    exact = BotorchTestProblemRunner(Hartmann, {}).true_values({str(i): i / 10 for i in range(6)})
+    definition = OpenExperiment("open")
+    assert observed(definition, x10=0.5, x9=0.4, x2=0.2, x1=0.1, x3=0.3, x0=0.0) == exact
+    assert observed(definition, b=0.2, a10=0.1, a2=0.0, c1d2=0.3, e=0.5, c1d10=0.4) == exact
+
+
+def test_an_experiments_order_counts_whatever_the_order_of_a_point():
+    definition = rw.Experiment("e", {name: rw.Float(0, 1) for name in "fbacde"}, {"y": "minimize"})
+    exact = BotorchTestProblemRunner(Hartmann, {}).true_values({str(i): i / 10 for i in range(6)})
+    assert observed(definition, a=0.2, b=0.1, c=0.3, d=0.4, e=0.5, f=0.0) == exact
 
 
 class Own(BaseTestProblem):

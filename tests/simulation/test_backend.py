@@ -206,6 +206,10 @@ def test_trials_whose_end_is_over_end_then():
             {"queued": [SimTrial(0, 1.0, phase=Phase.AWAY)]},
             "trial 0 is AWAY on the simulated machine, but it is not said",
         ),
+        (
+            {"queued": [SimTrial(0, 1.0, order=4)], "failed": [SimTrial(1, 1.0, order=4)]},
+            "2 trials on the simulated machine have the order 4; leave it out",
+        ),
         ({"running": [SimTrial(0, 1.0, 0.0, slot=3)]}, "the simulated machine has no such slots"),
     ],
 )
@@ -240,6 +244,10 @@ def test_a_trial_that_somebody_made():
         ({"start_delay": -1}, "start_delay must be a finite number of seconds"),
         ({"start_delay": (1, 2, 3)}, "start_delay must be a number of seconds or two bounds"),
         ({"stop_delay": (3, 1)}, "stop_delay has reversed bounds: 3 is greater than 1"),
+        ({"internal_clock": "x"}, "internal_clock must be a finite number of seconds, not 'x'"),
+        ({"speeds": 5}, "speeds must be a list, not 5"),
+        ({"faults": Crash(0.1)}, r"faults must be a list, not Crash\(rate=0.1"),
+        ({"seed": "a"}, "the seed must be an integer of at least 0, not 'a'"),
         ({"faults": [0.1]}, "a fault must be a FaultModel such as"),
     ],
 )
@@ -258,7 +266,7 @@ def test_a_runtime_that_is_none(runtime):
 
 def test_numbers_of_numpy_are_numbers():
     numpy = pytest.importorskip("numpy")
-    simulator = machine()
+    simulator = machine(numpy.int64(1), seed=numpy.int64(2), time_scaling=numpy.float64(1.0))
     simulator.run_trial(numpy.int64(3), numpy.float32(1.5))
     assert told(again(simulator)) == told(simulator)
     assert finish(simulator).time == 1.5

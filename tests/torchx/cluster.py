@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from subprocess import CalledProcessError
 
 from torchx.schedulers.api import AppDryRunInfo, DescribeAppResponse, ListAppResponse, Scheduler
 from torchx.schedulers.ids import make_unique
@@ -70,6 +71,8 @@ class FolderScheduler(Scheduler):
             raise ConnectionError("the cluster is down")
         if not self.lists:
             raise NotImplementedError
+        if (self.folder / "unlisted").exists():
+            raise CalledProcessError(1, ["sacct", "--json"])
         return [ListAppResponse(path.stem, AppState.RUNNING) for path in sorted(self.folder.glob("*.json"))]
 
     def log_iter(self, app_id, role_name, k=0, *_, streams=None, **__):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from subprocess import CalledProcessError
 
 import pytest
 
@@ -352,6 +353,13 @@ def test_a_cluster_that_cannot_be_reached_is_told_before_the_first_trial(make, j
         make()
 
 
+def test_a_cluster_that_cannot_list_its_apps_runs_them(make, jobs):
+    (jobs.folder / "unlisted").touch()
+    runner = make()
+    trial = deployed(runner)
+    assert status(runner, trial) is S.STAGED
+
+
 def test_the_outage_of_a_cluster_is_raised(make, jobs):
     runner = make()
     trial = deployed(runner)
@@ -397,6 +405,59 @@ def test_a_submission_that_was_refused(make, jobs):
     with pytest.raises(SubmitError, match="ConnectionError: the cluster is down"):
         runner.run(a_trial())
     assert runner.reattach([a_trial()]) == {0: NeverStarted()}
+
+
+UNLISTED = "CalledProcessError: Command '['sacct', '--json']' returned non-zero exit status 1."
+
+
+def test_a_refusal_of_a_cluster_that_cannot_list_its_apps_is_lost_in_the_end(make, jobs, now):
+    (jobs.folder / "unlisted").touch()
+    runner = make()
+    (jobs.folder / "refuse").touch()
+    with pytest.raises(SubmitError, match=r"^ConnectionError: the cluster is down$"):
+        runner.run(a_trial())
+    with pytest.raises(CalledProcessError):
+        runner.reattach([a_trial()])
+    now.advance_to(1059.0)
+    with pytest.raises(CalledProcessError):
+        runner.reattach([a_trial()])
+    now.advance_to(1060.0)
+    (answer,) = runner.reattach([a_trial()]).values()
+    assert answer.may_live
+    assert answer.reason.startswith(
+        "its submission failed, and the scheduler cannot say whether it took it: look for an app with '0-1-"
+    )
+    assert answer.reason.endswith(
+        f"the submission gave ConnectionError: the cluster is down; listing apps gave {UNLISTED}"
+    )
+    with pytest.raises(SubmitError):
+        runner.run(a_trial(attempt=2))
+    with pytest.raises(CalledProcessError):  # of another attempt nobody has asked for so long
+        runner.reattach([a_trial(attempt=2)])
+
+
+def test_an_app_is_found_once_a_cluster_can_list_it_again(make, jobs, tmp_path, now):
+    metadata = half_submitted(make, tmp_path)
+    (jobs.folder / "unlisted").touch()
+    later = make()
+    with pytest.raises(CalledProcessError):
+        later.reattach([a_trial()])
+    (jobs.folder / "unlisted").unlink()
+    now.advance_to(1100.0)
+    assert later.reattach([a_trial()]) == {0: Following(metadata)}
+
+
+def test_what_is_known_of_one_trial_is_said_though_another_is_in_doubt(make, jobs, caplog):
+    runner = make()
+    trial = deployed(runner)
+    for mark in ("unlisted", "refuse"):
+        (jobs.folder / mark).touch()
+    doubtful = EXPERIMENT.new_trial(1, [{"x": 1.0}])
+    doubtful.attempt = 1
+    with pytest.raises(SubmitError):
+        runner.run(doubtful)
+    assert runner.reattach([doubtful, trial]) == {0: Following(trial.run_metadata)}
+    assert f"the status of trial 1 is not known: {UNLISTED}" in caplog.text
 
 
 def test_a_submission_whose_answer_was_lost(make, jobs):

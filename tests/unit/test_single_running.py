@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 import runwright as rw
 from runwright.clock import VirtualClock
 from runwright.journal import MemoryJournal
 from runwright.optimizers import RandomOptimizer
-from runwright.runners import LocalMetadataRunner, SingleRunningTrialMixin, SyntheticRunner
+from runwright.runners import LocalMetadataRunner, ProcessRunner, SingleRunningTrialMixin, SyntheticRunner
 from runwright.status import StopCause
 from tests.fakes import FakeRunner, ListOptimizer, World
 
@@ -21,6 +23,10 @@ class SingleSynthetic(SingleRunningTrialMixin, SyntheticRunner):
 
 
 class SingleLocal(SingleRunningTrialMixin, LocalMetadataRunner):
+    pass
+
+
+class SingleProcess(SingleRunningTrialMixin, ProcessRunner):
     pass
 
 
@@ -88,6 +94,20 @@ def test_under_the_scheduler_one_whose_last_trial_never_ends_detaches_it(paralle
     assert state.detached == {3}
     assert state.stop_reason is rw.StopReason.TRIALS
     assert state.stop_message == "all 4 trials have ended, but the latest, which goes on"
+
+
+def test_programs_that_end_are_replaced(tmp_path):
+    """Their ends are news that somebody must read: a driver whose runner has unread ones never waits."""
+    runner = SingleProcess(["sh", "-c", "echo '{{\"y\": 1}}' > result.json"])
+    turns = itertools.count(1)
+    with rw.Scheduler(EXPERIMENT, RandomOptimizer(), runner, trials=4, directory=tmp_path / "run") as scheduler:
+
+        def turned(*_):
+            if next(turns) == 100:
+                scheduler.detach()
+
+        results = scheduler.run(on_turn=turned)
+    assert [row["status"] for row in results] == ["COMPLETED"] * 3 + ["RUNNING"]
 
 
 def test_the_next_driver_follows_the_last_trial_and_replaces_it():

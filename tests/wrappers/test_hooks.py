@@ -630,7 +630,9 @@ def test_a_result_before_the_end_is_refused(driver):
     assert runner.poll_trial_status([driver.trial(9)]) == {}
 
 
-@pytest.mark.parametrize("settings", [{"workers": 0}, {"hook_seconds": 0}, {"pause": -1}, {"env": {"A": 1}}])
+@pytest.mark.parametrize(
+    "settings", [{"workers": 0}, {"hook_seconds": 0}, {"pause": -1}, {"pause": "x"}, {"env": {"A": 1}}]
+)
 def test_settings_that_are_refused(settings):
     with pytest.raises(UsageError):
         WrappedJobRunner(InMemory(), **settings)

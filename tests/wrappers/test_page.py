@@ -110,6 +110,7 @@ def test_two_runners_are_equal_only_if_their_wrappers_are(runner):
     assert runner != WrappedJobRunner(Recording(), workers=2)
     assert runner != WrappedJobRunner(ScriptWrapper(run_model="true"), workers=3)
     assert runner == WrappedJobRunner(runner.wrapper, workers=3)
+    assert runner != WrappedJobRunner(runner.wrapper, workers=3, pause=5)
     assert runner != 5
     assert len({runner, runner}) == 1
     assert runner.run_metadata_report_keys == ["job_id", "folder"]

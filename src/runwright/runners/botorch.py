@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from runwright.clock import epoch, monotonic
@@ -14,14 +17,13 @@ from runwright.runners.inline import InlineRunner
 from runwright.status import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from runwright.experiment import Experiment
     from runwright.result import Json, Metrics
     from runwright.runner import RunContext, Runner
     from runwright.trial import Arm, BaseTrial
 
-_PAIR = 2
 _ROUNDING = 1e-12  # of the range of a parameter
 
 
@@ -32,12 +34,15 @@ class BotorchTestProblemRunner(InlineRunner):
     holds where its slack is not negative). Noise is drawn from the experiment's seed, the trial and the arm; torch's
     global random state is not touched.
 
+    The problem's parameters are the experiment's, in its order. In an `OpenExperiment`, which declares none, they are
+    taken by the natural order of their names: x1, x2, ..., x10.
+
     Args:
         test_problem_class: A subclass of ``botorch.test_functions.base.BaseTestProblem``, or its reference as a text.
         test_problem_kwargs: Its arguments, such as ``{"negate": True, "noise_std": 0.1}``.
         outcome_names: Names of the outcomes; those of the experiment's objectives, then ``constraint_0`` ... where not
             given.
-        modified_bounds: Bounds of the experiment's parameters, in order. Points are rescaled from these to the
+        modified_bounds: Bounds of the parameters, in that order. Points are rescaled from these to the
             problem's own bounds; where not given they are evaluated as they are. BoTorch refuses a point outside.
 
     Raises:
@@ -59,6 +64,10 @@ class BotorchTestProblemRunner(InlineRunner):
             found = FunctionReference.of(found).load()
         if not (isinstance(found, type) and issubclass(found, base)):
             raise UsageError(f"the test problem must be a subclass of BoTorch's BaseTestProblem, not {found!r:.100}")
+        if not isinstance(test_problem_kwargs, Mapping):
+            raise UsageError(
+                f"test_problem_kwargs must map names to values, as {{}} does, not {test_problem_kwargs!r:.60}"
+            )
         self.test_problem_class: type[Any] = found
         self.test_problem_kwargs = dict(test_problem_kwargs)
         self.outcome_names = None if outcome_names is None else list(outcome_names)
@@ -186,7 +195,8 @@ class BotorchTestProblemRunner(InlineRunner):
         return [float(value) for value in found]
 
     def _observe(self, trial: BaseTrial, arm: Arm) -> list[float]:
-        exact = self.true_values(arm.parameters)
+        names = trial.experiment.parameters or sorted(arm.parameters, key=_natural)
+        exact = self.true_values({name: arm.parameters[name] for name in names if name in arm.parameters})
         if not any(self._noise):
             return exact
         torch = self._torch
@@ -254,9 +264,19 @@ def _make(problem_class: type[Any], arguments: Mapping[str, Any]) -> Any:
 
 
 def _bounds(pair: Sequence[float]) -> tuple[float, float]:
-    if len(pair) != _PAIR or not pair[0] < pair[1]:
-        raise UsageError(f"modified_bounds must be pairs (low, high) with low < high, not {pair!r:.60}")
-    return float(pair[0]), float(pair[1])
+    try:
+        low, high = map(float, pair)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not -math.inf < low < high < math.inf:
+        raise UsageError(f"modified_bounds must be finite pairs (low, high) with low < high, not {pair!r:.60}")
+    return low, high
+
+
+def _natural(name: str) -> tuple[list[str | int], str]:
+    """Return what puts names into an order in which x2 stands before x10."""
+    parts = re.split("([0-9]+)", name)  # texts and numbers in turn
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
 
 
 def _spread(std: float | Sequence[float] | None, count: int) -> list[float]:

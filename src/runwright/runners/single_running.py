@@ -9,6 +9,7 @@ from runwright.status import TrialStatus
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from runwright.clock import Waker
     from runwright.trial import BaseTrial
 
 
@@ -35,6 +36,8 @@ class SingleRunningTrialMixin:
             Status to the indices of the trials that have it.
         """
         waiting = [trial for trial in trials if not trial.status.is_terminal]
+        # What the runner finds is no verdict here, but until it is asked its news are unread, and its slots are taken.
+        super().poll_trial_status(waiting)  # type: ignore[misc]  # the runner's, which stands after this
         latest = max((trial.index for trial in waiting if trial.status.is_running), default=-1)
         found: dict[TrialStatus, set[int]] = {}
         for trial in waiting:
@@ -45,3 +48,12 @@ class SingleRunningTrialMixin:
                 status = TrialStatus.COMPLETED
             found.setdefault(status, set()).add(trial.index)
         return found
+
+    def wait(self, until: float | None, waker: Waker) -> None:
+        """Wait for news as the runner does. All trials may have changed: which one is the latest is seen among all.
+
+        Args:
+            until: Time of the context's clock at which to return at the latest; None: no such time.
+            waker: Ends the wait from elsewhere.
+        """
+        super().wait(until, waker)  # type: ignore[misc]  # as above

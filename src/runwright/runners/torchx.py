@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runwright.errors import ContractError, MissingExtraError, SubmitError, UsageError
 from runwright.function_reference import FunctionReference
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 TRACKER_BASE = "torchx_tracker_base"
 _LOCAL = ("local", "local_cwd")
 _log = logging.getLogger(__name__)
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
 
 
 class TorchXRunner(Runner):
@@ -162,21 +164,10 @@ class TorchXRunner(Runner):
         """
         apps = self._opened()
         found: dict[TrialStatus, set[int]] = {}
-        errors: dict[int, Exception] = {}
-        asked = [app for app in map(apps.find, trials) if app is not None]
-        for app in asked:
-            index = app.trial.index
-            try:
-                status = apps.status(app)
-            except Exception as error:  # noqa: BLE001  (whatever a scheduler of TorchX raises)
-                errors[index] = error
-                continue
+        asked = {app.trial.index: app for app in map(apps.find, trials) if app is not None}
+        for index, status in _answers(apps.status, asked).items():
             if status is not None:
                 found.setdefault(status, set()).add(index)
-        if errors and len(errors) == len(asked):
-            raise next(iter(errors.values()))
-        for index, trouble in errors.items():
-            _log.warning("the status of trial %d is not known: %s: %s", index, type(trouble).__name__, trouble)
         return found
 
     def fetch_result(self, trial: BaseTrial) -> Result:
@@ -220,12 +211,14 @@ class TorchXRunner(Runner):
 
         Args:
             trials: Trials with an attempt whose end is not recorded.
-        """
-        apps = self._opened()
-        answers = {trial.index: self._reattached(apps.reattach(trial)) for trial in trials}
-        return {index: answer for index, answer in answers.items() if answer is not None}
 
-    def _reattached(self, answer: App | NeverStarted | Lost | None) -> Reattachment | None:
+        Raises:
+            Exception: TorchX raised it for each of them: an outage. One trial's trouble alone is logged.
+        """
+        found = _answers(self._opened().reattach, {trial.index: trial for trial in trials})
+        return {index: self._reattached(answer) for index, answer in found.items() if answer is not None}
+
+    def _reattached(self, answer: App | NeverStarted | Lost) -> Reattachment:
         if not isinstance(answer, App):
             return answer
         return (Following if answer.ended is None else Ended)(self._metadata(answer))
@@ -279,3 +272,19 @@ class TorchXRunner(Runner):
         return self.settings == other.settings
 
     __hash__ = Runner.__hash__
+
+
+def _answers(ask: Callable[[_Asked], _Answer], asked: Mapping[int, _Asked]) -> dict[int, _Answer]:
+    """Ask of each of some trials; raise an error that all of them meet, and log what only some meet."""
+    answers: dict[int, _Answer] = {}
+    errors: dict[int, Exception] = {}
+    for index, one in asked.items():
+        try:
+            answers[index] = ask(one)
+        except Exception as error:  # noqa: BLE001  (whatever a scheduler of TorchX raises)
+            errors[index] = error
+    if errors and not answers:
+        raise next(iter(errors.values()))
+    for index, trouble in errors.items():
+        _log.warning("the status of trial %d is not known: %s: %s", index, type(trouble).__name__, trouble)
+    return answers

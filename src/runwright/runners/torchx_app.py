@@ -46,7 +46,8 @@ class App:
         began: When it was first seen to run, in seconds of the epoch.
         over: When it was seen to have ended, if it was seen alive before.
         kill_at: When to kill it, a local one, on the monotonic clock.
-        odd_since: Since when the scheduler does not know it, or its result is missing, on the monotonic clock.
+        odd_since: Since when the scheduler does not know it or cannot be asked, or its result is missing, on the
+            monotonic clock.
         pids: Its processes, of a local app that TorchX has forgotten.
         result: Its result, once asked for.
     """

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FORGOTTEN_AFTER = 10.0
 """Seconds for which a cluster must say that it does not know an app before that is believed."""
+UNLISTED_AFTER = 60.0
+"""Seconds for which a scheduler must answer by errors alone before a submission that nobody has confirmed is LOST."""
 RESULT_DELAY = 5.0
 """Seconds for which the result of an app that succeeded on a cluster may be on its way."""
 _LOOKED_AT = 2  # how many kept apps each submission looks at: more than one, so that the kept ones become fewer
@@ -49,6 +51,7 @@ class Apps:
         self._submissions = Submissions(context.directory, session, component, results)
         self._outcomes = Outcomes(context.directory, session, results)
         self._kept: dict[int, App] = {}
+        self._unconfirmed: dict[int, App] = {}
 
     # Submit and find.
 
@@ -174,7 +177,7 @@ class Apps:
         """Find the app that an earlier driver submitted, or may have; None while that is not known."""
         app = self.find(trial)
         if app is None:
-            found = self._unconfirmed(trial)
+            found = self._look_for(trial)
             if not isinstance(found, App):
                 return found
             app = found
@@ -187,20 +190,29 @@ class Apps:
             return Lost(failure.message, failure.log)
         return app
 
-    def _unconfirmed(self, trial: BaseTrial) -> App | NeverStarted | Lost:
-        """Say what became of an attempt whose submission nobody has confirmed."""
+    def _look_for(self, trial: BaseTrial) -> App | NeverStarted | Lost:
+        """Say what became of an attempt whose submission nobody has confirmed.
+
+        Raises:
+            Exception: The scheduler's apps cannot be listed; when that has lasted long enough the attempt is lost.
+        """
         notes = self._submissions.notes
         note = notes.read(trial)
         if note is None:
             return NeverStarted()
         if note.handle is None:
-            note.handle = self.session.find(note.tag)
+            app = self._unconfirmed.pop(trial.index, None)
+            if app is None or app.attempt != trial.attempt:
+                app = App(trial, trial.attempt, note)
+            try:
+                note.handle = self.session.find(note.tag)
+            except Exception as error:
+                if not app.odd_for(UNLISTED_AFTER):
+                    self._unconfirmed[trial.index] = app
+                    raise
+                return _lost(note, f"{type(error).__name__}: {error}")
             if note.handle is None:
-                return Lost(
-                    "the driver died while it submitted it, and the scheduler cannot say whether it took it: "
-                    f"look for an app with {note.tag!r} in its name",
-                    may_live=True,
-                )
+                return _lost(note)
         elif not self._submissions.was_started(note):
             notes.forget(trial)
             return NeverStarted()
@@ -221,3 +233,14 @@ class Apps:
                     signal_all(app.handle, signal.SIGKILL)
         self.session.close()
         self._submissions.close()
+
+
+def _lost(note: Note, listing: str = "") -> Lost:
+    """Say of a submission that nobody knows whether the scheduler took it."""
+    what = "its submission failed" if note.error else "the driver died while it submitted it"
+    parts = [
+        f"{what}, and the scheduler cannot say whether it took it: look for an app with {note.tag!r} in its name",
+        f"the submission gave {note.error}" if note.error else "",
+        f"listing apps gave {listing}" if listing else "",
+    ]
+    return Lost("; ".join(filter(None, parts)), may_live=True)

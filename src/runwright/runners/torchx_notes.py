@@ -27,6 +27,7 @@ class Note:
         stale: What was at the places of its results before, as marks by which it is known again.
         submitted: Seconds of the epoch.
         confirmed: Whether the scheduler took it.
+        error: Why its submission failed, where the scheduler may have taken it all the same; else nothing.
         end: How it was seen to end, or None: TorchX's local scheduler knows it no more once its driver is gone.
     """
 
@@ -38,6 +39,7 @@ class Note:
     log_dir: str | None = None
     stale: dict[str, str] = field(default_factory=dict)
     confirmed: bool = False
+    error: str = ""
     end: dict[str, Any] | None = None
 
 

@@ -14,6 +14,7 @@ import warnings
 from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING, Any
 
 from torchx.runner import Runner as TorchX
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 MOST_LOCAL_APPS = 100
 """How many live apps TorchX's local scheduler takes."""
+_UNLISTED = (NotImplementedError, CalledProcessError, LookupError, TypeError, ValueError)
+"""What TorchX raises where the scheduler is there, but cannot list its apps: it has no listing, its client ends with an
+error, or its answer has a form that TorchX does not know."""
 _SESSION = "torchx"
 _NONE = "<NONE>"
 
@@ -170,7 +174,7 @@ class Session:
             options = self._torchx.scheduler_run_opts(self.scheduler)
             options.resolve(self._cfg)
             if not self.is_local:
-                with suppress(NotImplementedError):  # it cannot list apps
+                with suppress(*_UNLISTED):  # it can run apps all the same
                     self._torchx.list(self.scheduler)  # whether it can be reached: better told now than asked for ever
         except Exception as error:
             raise UsageError(
@@ -235,7 +239,11 @@ class Session:
         return str(self._torchx.schedule(prepared.request))
 
     def find(self, tag: str) -> str | None:
-        """Return the handle of the app whose name has a tag; None where there is none, or apps cannot be listed."""
+        """Return the handle of the app whose name has a tag; None where there is none, or the scheduler has no listing.
+
+        Raises:
+            Exception: The apps cannot be listed now.
+        """
         try:
             apps = self._torchx.list(self.scheduler)
         except NotImplementedError:

@@ -66,11 +66,17 @@ class Submissions:
         try:
             return self._session.submit(prepared)
         except Exception as error:
-            found = None if note.handle is not None else self._session.find(note.tag)
+            note.error = f"{type(error).__name__}: {error}"
+            try:
+                found = None if note.handle is not None else self._session.find(note.tag)
+            except Exception:  # noqa: BLE001  (whoever asks after the attempt meets the same trouble, and says so)
+                self.notes.write(trial, note)
+                raise SubmitError(note.error) from error
             if found is not None:
+                note.error = ""
                 return found
             self.notes.forget(trial)
-            raise SubmitError(f"{type(error).__name__}: {error}") from error
+            raise SubmitError(note.error) from error
 
     def _tag(self, trial: BaseTrial) -> str:
         where = str(self._directory or id(self))

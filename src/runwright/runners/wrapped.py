@@ -71,8 +71,9 @@ class WrappedJobRunner(Runner):
     ) -> None:
         super().__init__(*args, **kwargs)
         check_settings(workers, env, success_codes)
-        for name, seconds in (("hook_seconds", hook_seconds), ("pause", pause)):
-            if isinstance(seconds, bool) or not seconds > 0:
+        times: dict[str, object] = {"hook_seconds": hook_seconds, "pause": pause}
+        for name, seconds in times.items():
+            if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not seconds > 0:
                 raise UsageError(f"{name} must be a positive number of seconds, not {seconds!r:.40}")
         self.workers = workers
         self.env = None if env is None else dict(env)
@@ -290,8 +291,7 @@ class WrappedJobRunner(Runner):
         to_dict = getattr(obj.wrapper, "to_dict", None)
         if to_dict is None:
             raise UsageError(f"{type(obj.wrapper).__name__} has no to_dict, so no other process can make it again")
-        names = ("workers", "env", "success_codes", "here", "hook_seconds", "pause")
-        return {"wrapper": to_dict(), **{name: getattr(obj, name) for name in names}}
+        return {"wrapper": to_dict(), **_settings(obj)}
 
     @classmethod
     def deserialize_init_args(
@@ -323,9 +323,11 @@ class WrappedJobRunner(Runner):
         return {"__type": type(self).__name__, **super().to_dict()}
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, WrappedJobRunner) and type(self) is type(other) and self.wrapper is not other.wrapper:
+        if not isinstance(other, WrappedJobRunner) or type(self) is not type(other):
+            return False
+        if self.wrapper is not other.wrapper:
             return bool(super().__eq__(other))
-        return self is other or (isinstance(other, WrappedJobRunner) and _settings(self) == _settings(other))
+        return _settings(self) == _settings(other)
 
     __hash__ = Runner.__hash__
 
@@ -341,8 +343,9 @@ def check_hooks(wrapper: Any, name: str) -> None:
             raise UsageError(f"a wrapper has the hook {hook}, and {name!r:.80} has not")
 
 
-def _settings(runner: WrappedJobRunner) -> tuple[Any, ...]:
-    return (type(runner), runner.workers, runner.env, runner.success_codes, runner.here, runner.hook_seconds)
+def _settings(runner: WrappedJobRunner) -> dict[str, Any]:
+    names = ("workers", "env", "success_codes", "here", "hook_seconds", "pause")
+    return {name: getattr(runner, name) for name in names}
 
 
 def _traits_of(wrapper: Any) -> Traits:

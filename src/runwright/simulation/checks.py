@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import SupportsFloat, TypeAlias
+from collections.abc import Iterable
+from numbers import Integral
+from typing import Any, SupportsFloat, TypeAlias
 
 from runwright.errors import UsageError
 
@@ -66,8 +68,39 @@ def probability(value: object, what: str) -> float:
     return number
 
 
+def moment(value: object, what: str) -> float:
+    """Return a finite time.
+
+    Args:
+        value: The time.
+        what: What it is, for the error.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    number = _number(value)
+    if not math.isfinite(number):
+        raise UsageError(f"{what} must be a finite number of seconds, not {value!r:.60}")
+    return number
+
+
+def several(value: object, what: str) -> tuple[Any, ...]:
+    """Return what a list holds.
+
+    Args:
+        value: The list.
+        what: What it is, for the error.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    if not isinstance(value, Iterable):
+        raise UsageError(f"{what} must be a list, not {value!r:.60}")
+    return tuple(value)
+
+
 def whole(value: object, what: str, least: int) -> int:
-    """Return an integer that is not too small.
+    """Return an integer, numpy's too, that is not too small.
 
     Args:
         value: The integer.
@@ -77,9 +110,9 @@ def whole(value: object, what: str, least: int) -> int:
     Raises:
         UsageError: It is something else.
     """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    if type(value) is bool or not isinstance(value, Integral) or value < least:
         raise UsageError(f"{what} must be an integer of at least {least}, not {value!r:.60}")
-    return value
+    return int(value)
 
 
 def delay(value: object, what: str) -> Delay:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from runwright.errors import UsageError
 from runwright.simulation import forms
-from runwright.simulation.checks import Delay, delay, positive, probability, whole
+from runwright.simulation.checks import Delay, delay, moment, positive, probability, several, whole
 from runwright.simulation.faults import FaultModel
 
 if TYPE_CHECKING:
@@ -51,18 +50,19 @@ class BackendSimulatorOptions:
     faults: Sequence[FaultModel] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
-        whole(self.max_concurrency, "max_concurrency", 1)
-        positive(self.time_scaling, "time_scaling")
-        probability(self.failure_rate, "the failure rate")
-        clock = self.internal_clock
-        if clock is not None and (isinstance(clock, bool) or not math.isfinite(clock)):
-            raise UsageError(f"internal_clock must be a finite number of seconds or None, not {clock!r}")
-        self._set("speeds", tuple(positive(speed, "the speed of a slot") for speed in self.speeds))
+        self._set("max_concurrency", whole(self.max_concurrency, "max_concurrency", 1))
+        self._set("time_scaling", positive(self.time_scaling, "time_scaling"))
+        self._set("failure_rate", probability(self.failure_rate, "the failure rate"))
+        if self.internal_clock is not None:
+            self._set("internal_clock", moment(self.internal_clock, "internal_clock"))
+        self._set("seed", whole(self.seed, "the seed", 0))
+        speeds = several(self.speeds, "speeds")
+        self._set("speeds", tuple(positive(speed, "the speed of a slot") for speed in speeds))
         if self.speeds and len(self.speeds) != self.max_concurrency:
             raise UsageError(f"there are {len(self.speeds)} speeds for {self.max_concurrency} slots; give one a slot")
         self._set("start_delay", delay(self.start_delay, "start_delay"))
         self._set("stop_delay", delay(self.stop_delay, "stop_delay"))
-        self._set("faults", tuple(self.faults))
+        self._set("faults", several(self.faults, "faults"))
         for fault in self.faults:
             if not isinstance(fault, FaultModel):
                 raise UsageError(f"a fault must be a FaultModel such as Crash(rate=0.1), not {fault!r:.60}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -37,10 +38,13 @@ def trials_of(groups: Groups) -> list[SimTrial]:
     """Return copies of the trials, with everything that a hand-written one lacks.
 
     Raises:
-        UsageError: A trial stands twice, or lacks what cannot be known.
+        UsageError: A trial stands twice, has the order of another one, or lacks what cannot be known.
     """
     found: dict[int, SimTrial] = {}
     orders = [trial.order for trials in groups.values() for trial in trials]
+    for order, count in Counter(orders).items():
+        if order >= 0 and count > 1:
+            raise UsageError(f"{count} trials on the simulated machine have the order {order}; leave it out")
     following = max(orders, default=-1) + 1
     for group, trials in groups.items():
         for given in trials:
