@@ -788,6 +788,13 @@ def test_the_listener_hears_of_each_commit_and_of_time_passing():
     assert [] in [news for _, news in heard]
 
 
+def test_at_the_end_of_each_turn_the_listener_hears_of_a_state_without_gaps():
+    running = []
+    driver = scheduler(FakeRunner(World(seconds=3.0)), 4, parallel=1, trials=4)
+    driver.run(on_turn=lambda state, news: None if news or state.stop_reason else running.append(len(state.running)))
+    assert set(running) == {1}
+
+
 def test_an_error_of_the_listener_ends_the_run_and_costs_nothing():
     def break_off():
         raise ZeroDivisionError

@@ -138,7 +138,7 @@ class _Run:
         if on_terminal(out):
             from runwright.cli.live import Display
 
-            return Display(scheduler.state, out)
+            return Display(scheduler.state, out, inline=scheduler.runner.traits.inline)
         return Plain(scheduler.state, out)
 
     def _opening(self, scheduler: Scheduler) -> str:

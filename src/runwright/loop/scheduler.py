@@ -126,8 +126,8 @@ class Scheduler:
 
         Args:
             trials: How many trials to run in all, instead of the policy's.
-            on_turn: Called with the state and the events of each commit, and at least each `tick` seconds.
-            tick: Seconds; in simulated time there are only the turns.
+            on_turn: Called with the state and the events of each commit, and with none at the end of each turn.
+            tick: The longest time between two turns, in seconds; in simulated time there is none.
 
         Returns:
             What came of every trial.
@@ -173,10 +173,9 @@ class Scheduler:
                     self.left_by = "interrupt"
             if self.left_by is not None:
                 self._leave_as_asked()
-            commits = session.recorder.commits
             session.turn()
-            if on_turn is not None and commits == session.recorder.commits:
-                on_turn(self.state, ())  # nothing happened; time went on
+            if on_turn is not None:
+                on_turn(self.state, ())
             if self._done():
                 return
             if self.left_by == self._leaving:  # else it was asked to leave in the midst of the turn
