@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -15,7 +16,7 @@ from runwright.loop.session import Session
 from runwright.report import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from runwright import events as ev
@@ -92,7 +93,7 @@ class Scheduler:
         self._leaving: Leave | None = None
         self._unread: Callable[[], Results | None] = lambda: None
         """The results of the last `run`, where somebody still has them: they are made when first read."""
-        self._enqueue = [experiment.validate(point) for point in enqueue]
+        self._enqueue = [experiment.validate(point) for point in _points(enqueue)]
         check_fit(experiment, runner, self.policy)
         self._session = Session(
             experiment,
@@ -259,6 +260,13 @@ class Scheduler:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _points(enqueue: object) -> Iterator[Mapping[str, object]]:
+    for point in enqueue if isinstance(enqueue, Iterable) else [enqueue]:
+        if not isinstance(point, Mapping):
+            raise UsageError(f"enqueue is a list of mappings of parameter names to values, which {point!r:.60} is not")
+        yield point
 
 
 def check_fit(experiment: Experiment, runner: Runner, policy: Policy) -> None:
