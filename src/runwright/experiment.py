@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from runwright.parameters import Choice, Float, Int, Parameter, ParameterValue, 
 from runwright.trial import Arm, BaseTrial, BatchTrial, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from runwright.result import Json, Metrics
 
@@ -110,6 +111,14 @@ class Experiment:
         constraints: Sequence[str] = (),
     ) -> None:
         self.name = check_name(name, "the name of the experiment")
+        if not isinstance(parameters, Mapping):
+            raise UsageError(
+                f"the parameters must map names to Float, Int or Choice, which {parameters!r:.60} does not"
+            )
+        if objectives is not None and not isinstance(objectives, Mapping):
+            raise UsageError(
+                f"the objectives must map names to minimize or maximize, which {objectives!r:.60} does not"
+            )
         if not parameters and not self.is_open:
             raise UsageError("an experiment needs at least one parameter")
         for key, parameter in parameters.items():

@@ -163,6 +163,11 @@ class Gone(io.StringIO):
         raise BrokenPipeError(32, "Broken pipe")
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
 @pytest.mark.parametrize("kind", [Plain, Display])
 def test_an_output_that_is_gone_costs_nothing(run, kind, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
@@ -170,6 +175,19 @@ def test_an_output_that_is_gone_costs_nothing(run, kind, monkeypatch):
     run.failed()
     shown.turn(run.state, run.events[2:])
     shown.notice("something")
+    shown.close()
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_the_display_is_drawn_amid_a_turn_only_where_turns_take_long(run, inline, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    out = Terminal()
+    shown = Display(run.state, out, inline=inline)
+    run.completed(1.0)
+    shown.turn(run.state, run.events[2:])
+    assert ("1 completed" in out.getvalue()) is inline
+    shown.turn(run.state, ())
+    assert "1 completed" in out.getvalue()
     shown.close()
 
 

@@ -108,6 +108,19 @@ def test_check_and_a_fresh_run_say_so_of_their_directory(refused, locked, tmp_pa
     assert not (tmp_path / "runs").exists()
 
 
+def test_check_as_json_has_the_rules_that_nobody_wrote_down(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.py").write_text("def f(x): return x")
+    (tmp_path / "file.yaml").write_text(FILE)
+    body = json.loads(call("check", "file.yaml", "--json").stdout)
+    assert list(body) == ["experiment", "directory", "began", "runner", "optimizer", "policy", "enqueue"]
+    assert body["policy"]["on_failure"] == {
+        "lost": {"retry": 3, "then": "fail", "backoff": 1.0},
+        "submit_error": {"retry": 3, "then": "fail", "backoff": 1.0},
+        "other": {"retry": 0, "then": "fail"},
+    }
+
+
 def test_check_and_run_refuse_a_directory_below_a_file(refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.py").write_text("def f(x): return x")

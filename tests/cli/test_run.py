@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from runwright.cli import summary
 from runwright.journal import SqliteJournal
 
 from .driving import DEADLINE, Workplace, environment
@@ -272,6 +274,21 @@ def test_an_evaluation_that_ends_well_although_it_is_interrupted_is_not_repeated
     driver.wait_for("waiting for 1 running")
     driver.signal(signal.SIGINT)
     assert "stubborn: interrupted; 1 of 2 trials have ended, none is running" in driver.finish(130)
+
+
+def test_ctrl_c_while_the_summary_is_printed_changes_nothing(place, call, monkeypatch):
+    say_summary = summary.say_summary
+
+    def say_interrupted(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        say_summary(*args, **kwargs)
+
+    monkeypatch.setattr(summary, "say_summary", say_interrupted)
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    result = call("run", place.experiment("small", trials=1))
+    assert result.exit_code == 0
+    assert "small: all " in result.stdout
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

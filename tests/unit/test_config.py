@@ -282,7 +282,14 @@ def test_a_runner_of_another_package(write, plug_in):
     [
         (plugged, ", partition: huge", r":6: runner\.partition: it must be short or long, not 'huge'"),
         (plugged, ", partitoin: long", r":6: runner\.partitoin: .* did you mean 'partition'\?"),
-        (ImportError("no cluster here"), "", r":6: runner\.type: .*a_package:build: no cluster here"),
+        (ImportError("no cluster here"), "", r":6: runner\.type: .*a_package:build: ImportError: no cluster here"),
+        (ZeroDivisionError("odd"), "", r":6: runner\.type: .*a_package:build: ZeroDivisionError: odd"),
+        (
+            lambda request: 1 / 0,
+            "",
+            r":6: runner\.type: the cluster runner cannot be made: ZeroDivisionError: division",
+        ),
+        (lambda request: None, "", r":6: runner\.type: .* its builder gave an object of type NoneType, no runner"),
         (plugged, "}\nlimits: {timeout: 5", r":7: limits\.timeout: the cluster runner cannot enforce a time limit"),
     ],
 )

@@ -117,6 +117,14 @@ def test_a_value_that_a_parameter_cannot_take(parameter, value, sentence):
             lambda: Experiment("n" * 201, {"x": Float(0, 1)}),
             "the name of the experiment is 201 bytes long in UTF-8; 200",
         ),
+        (
+            lambda: Experiment("e", [Float(0, 1)]),
+            "the parameters must map names to Float, Int or Choice, which [Float(low=0.0",
+        ),
+        (
+            lambda: Experiment("e", {"x": Float(0, 1)}, ["y"]),
+            "the objectives must map names to minimize or maximize, which ['y'] does not",
+        ),
         (lambda: Experiment("e", {}), "an experiment needs at least one parameter"),
         (lambda: Experiment("e", {"": Float(0, 1)}), "the name of a parameter must be a text that is not empty"),
         (lambda: Experiment("e", {"x": (0, 1)}), "parameter 'x' must be Float, Int or Choice, not (0, 1)"),

@@ -29,9 +29,19 @@ INF, NAN = float("inf"), float("nan")
         ({"limits": Limits(output=-1)}, "the limit of output must be positive and finite, not -1"),
         ({"limits": Limits(grace=-0.1)}, "the grace of a stop must be finite and not negative, not -0.1"),
         ({"limits": Limits(grace=INF)}, "the grace of a stop must be finite and not negative, not inf"),
+        ({"trials": "30"}, "the number of trials must be an integer, not '30'"),
+        ({"trials": 2.5}, "the number of trials must be an integer, not 2.5"),
+        ({"parallel": "2"}, "parallel must be an integer, not '2'"),
+        ({"failure_rate": "0.5"}, "the failure rate must be a number, not '0.5'"),
+        ({"failure_rate_after": 2.5}, "failure_rate_after must be an integer, not 2.5"),
+        ({"seconds": "1 h"}, "the time of the experiment must be a number, not '1 h'"),
+        ({"limits": Limits(timeout="3")}, "the time limit must be a number, not '3'"),
+        ({"limits": Limits(timeout=True)}, "the time limit must be a number, not True"),
+        ({"limits": Limits(grace=None)}, "the grace of a stop must be a number, not None"),
+        ({"limits": {"timeout": 3}}, "the limits must be Limits(...), not {'timeout': 3}"),
     ],
 )
-def test_a_number_out_of_its_range_is_refused(settings, sentence):
+def test_what_is_no_number_or_out_of_its_range_is_refused(settings, sentence):
     with pytest.raises(UsageError) as raised:
         Policy(**settings)
     assert str(raised.value).startswith(sentence)

@@ -526,6 +526,25 @@ def test_a_story_tells_everything_in_order() -> None:
     assert story(told.events, 9) == []
 
 
+def test_a_story_says_of_an_attempt_that_a_driver_had_left_that_it_is_followed_on() -> None:
+    told = Story()
+    told.asked()
+    told.started(0, pid=17)
+    for pid in (17, 18):  # the second was sent again
+        told.add(ev.Detached, 0, 1)
+        told.add(ev.DriverStarted, 1_000_500.0, {})
+        told.add(ev.Deployed, 0, 1, {"pid": pid})
+    assert [line.split(" s  ", 1)[1] for line in story(told.events, 0)][2:] == [
+        "attempt 1 was started (pid 17)",
+        "the driver left; attempt 1 goes on",
+        "another driver took over",
+        "attempt 1 is followed on",
+        "the driver left; attempt 1 goes on",
+        "another driver took over",
+        "attempt 1 was started (pid 18)",
+    ]
+
+
 def test_a_story_covers_failure_for_good_refusals_early_stops_and_batches() -> None:
     told = Story()
     told.failed(FailureKind.LOST, "gone")

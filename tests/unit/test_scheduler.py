@@ -65,6 +65,9 @@ def at(state_is, do):
         (FakeRunner(stops=False), {"limits": Limits(timeout=1)}, "FakeRunner cannot enforce a time limit"),
         (FakeRunner(), {"limits": Limits(memory=2**30)}, "FakeRunner cannot enforce a memory limit"),
         (FakeRunner(), {"enqueue": [{"x": 7}]}, "parameter 'x': the value 7.0 is outside the bounds"),
+        (FakeRunner(), {"enqueue": [1]}, "enqueue is a list of mappings of parameter names to values, which 1 is not"),
+        (FakeRunner(), {"enqueue": {"x": 1}}, "enqueue is a list of mappings of .*, which 'x' is not"),
+        (FakeRunner(), {"enqueue": 5}, "enqueue is a list of mappings of .*, which 5 is not"),
         (FakeRunner(), {"enqueue": [{"z": 0}]}, "parameter 'x' is missing in this point"),
         (FakeRunner(), {"parallel": 0}, "parallel must be at least 1, not 0"),
     ],
@@ -786,6 +789,13 @@ def test_the_listener_hears_of_each_commit_and_of_time_passing():
     times = [0.0] + [time for time, _ in heard] + [3.0]
     assert max(later - earlier for earlier, later in pairwise(times)) <= 1.0
     assert [] in [news for _, news in heard]
+
+
+def test_at_the_end_of_each_turn_the_listener_hears_of_a_state_without_gaps():
+    running = []
+    driver = scheduler(FakeRunner(World(seconds=3.0)), 4, parallel=1, trials=4)
+    driver.run(on_turn=lambda state, news: None if news or state.stop_reason else running.append(len(state.running)))
+    assert set(running) == {1}
 
 
 def test_an_error_of_the_listener_ends_the_run_and_costs_nothing():

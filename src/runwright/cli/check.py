@@ -189,6 +189,6 @@ def _as_json(
         "began": began,
         "runner": {"type": type(runner).__name__, "survives_driver": runner.traits.survives_driver},
         "optimizer": {**optimizer.describe(), "rebuild": optimizer.rebuild},
-        "policy": policy.to_json(),
+        "policy": policy.to_json() | {"on_failure": {name: rule.to_json() for name, rule in policy.on_failure.told()}},
         "enqueue": list(setup.enqueue),
     }

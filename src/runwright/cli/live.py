@@ -46,14 +46,16 @@ class Display:
     Args:
         state: The experiment as it stands.
         out: The terminal.
+        inline: Whether a turn takes as long as an evaluation, so that it is drawn amid a turn too.
     """
 
-    def __init__(self, state: State, out: TextIO) -> None:
+    def __init__(self, state: State, out: TextIO, *, inline: bool = False) -> None:
         self._state = state
         self._feed = Feed(state, everything=False)
         self._notice = ""
         self._due = 0.0
         self._drawing = False
+        self._inline = inline
         self._console = _Screen(file=out, markup=False, highlight=False, emoji=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
@@ -62,6 +64,8 @@ class Display:
         """Collect news, and draw when it is time."""
         if events:
             self._feed.take(state, events)
+            if not self._inline:
+                return  # what has ended is replaced by the end of the turn
         moment = monotonic()
         if moment >= self._due:
             self._due = moment + _EVERY

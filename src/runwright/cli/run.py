@@ -97,33 +97,37 @@ class _Run:
         policy = self.setup.policy()
         if self.trials is not None:
             policy = replace(policy, trials=self.trials)
-        with ExitStack() as stack:
-            scheduler = Scheduler(
-                self.setup.experiment(),
-                self.setup.optimizer(),
-                self.setup.runner(),
-                directory=self.directory,
-                policy=policy,
-                enqueue=self.setup.enqueue,
-                sync=self.setup.sync,
-            )
-            stack.callback(scheduler.close)
-            before = _done_so_far(scheduler.state)
-            if not self.quiet:
-                with _whoever_reads(sys.stdout):
-                    say(self._opening(scheduler), error=self.as_json)
-            self._drive(scheduler)
-        with _whoever_reads(self.results):
-            self._close(scheduler, idle=_done_so_far(scheduler.state) == before)
+        with ExitStack() as until_told:
+            with ExitStack() as stack:
+                scheduler = Scheduler(
+                    self.setup.experiment(),
+                    self.setup.optimizer(),
+                    self.setup.runner(),
+                    directory=self.directory,
+                    policy=policy,
+                    enqueue=self.setup.enqueue,
+                    sync=self.setup.sync,
+                )
+                stack.callback(scheduler.close)
+                before = _done_so_far(scheduler.state)
+                if not self.quiet:
+                    with _whoever_reads(sys.stdout):
+                        say(self._opening(scheduler), error=self.as_json)
+                self._drive(scheduler, until_told)
+            with _whoever_reads(self.results):
+                self._close(scheduler, idle=_done_so_far(scheduler.state) == before)
         return exit_status(summarize(scheduler.state))
 
-    def _drive(self, scheduler: Scheduler) -> None:
+    def _drive(self, scheduler: Scheduler, until_told: ExitStack) -> None:
         from runwright.cli.signals import Signals
 
         progress = self._progress(scheduler)
         try:
-            with Signals(scheduler, progress.notice):
+            signals = until_told.enter_context(Signals(scheduler, progress.notice))
+            try:
                 scheduler.run(on_turn=progress.turn, tick=0.5)
+            finally:
+                signals.absorb()
         except KeyboardInterrupt:
             scheduler.left_by = scheduler.left_by or "interrupt"
         finally:
@@ -138,7 +142,7 @@ class _Run:
         if on_terminal(out):
             from runwright.cli.live import Display
 
-            return Display(scheduler.state, out)
+            return Display(scheduler.state, out, inline=scheduler.runner.traits.inline)
         return Plain(scheduler.state, out)
 
     def _opening(self, scheduler: Scheduler) -> str:

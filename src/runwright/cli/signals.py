@@ -42,8 +42,18 @@ class Signals:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what `signal.signal` gave back
+        for number in list(self._before):
+            self._restore(number)
+
+    def _restore(self, number: int) -> None:
+        signal.signal(number, self._before.pop(number))  # type: ignore[arg-type]  # what `signal.signal` gave back
+
+    def absorb(self) -> None:
+        """Absorb Ctrl-C until the end: the run is over, and how it ended is still to be said."""
+        if signal.SIGINT in self._before:
+            signal.signal(signal.SIGINT, lambda *_: None)
+        for number in self._before.keys() & _LEAVES:
+            self._restore(number)
 
     def _interrupt(self, _: int, frame: FrameType | None) -> None:
         self._count += 1

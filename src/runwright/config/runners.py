@@ -13,13 +13,14 @@ from runwright.config.sentences import nearest
 from runwright.config.units import duration
 from runwright.config.wrapped import wrapped
 from runwright.errors import UsageError
+from runwright.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from runwright.experiment import Experiment
-    from runwright.runner import Limits, Runner, Traits
+    from runwright.runner import Limits, Traits
 
 ENTRY_POINTS = "runwright.runners"
 """Group of entry points ``kind = "module:builder"`` by which other packages bring runners."""
@@ -256,7 +257,21 @@ def build(kind: str, request: RunnerRequest, settings: Mapping[str, Any]) -> Run
         if key not in taken:
             known = nearest(key, ["type", "parallel", *taken])
             raise SettingError(key, f"the {kind} runner has no such setting; {known}")
-    return builder(request, **settings)
+    try:
+        runner: object = builder(request, **settings)
+    except UsageError:
+        raise
+    except Exception as error:
+        if kind in _BUILT_IN:
+            raise  # a bug of ours
+        what = f"the {kind} runner cannot be made: {type(error).__name__}: {error!s:.300}"
+        raise SettingError("type", what) from error
+    if not isinstance(runner, Runner):
+        what = (
+            f"the {kind} runner cannot be made: its builder gave an object of type {type(runner).__name__}, no runner"
+        )
+        raise SettingError("type", what)
+    return runner
 
 
 def check_limits(kind: str, traits: Traits, limits: Limits, given: set[str]) -> None:
@@ -300,9 +315,12 @@ def _builder(kind: str) -> Builder:
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == kind:
             try:
-                found: Builder = entry.load()
-            except (ImportError, AttributeError) as error:
-                what = f"the {kind} runner cannot be loaded from {entry.value}: {error}"
+                found: Any = entry.load()
+            except Exception as error:
+                what = f"the {kind} runner cannot be loaded from {entry.value}: {type(error).__name__}: {error!s:.300}"
                 raise SettingError("type", what) from error
-            return found
+            if not callable(found):
+                raise SettingError("type", f"the {kind} runner cannot be made: {entry.value} is no function")
+            builder: Builder = found
+            return builder
     raise SettingError("type", f"there is no runner {kind!r:.60}; {nearest(kind, kinds())}")

@@ -41,13 +41,22 @@ class Policy:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "on_failure", OnFailure.of(self.on_failure))  # the way in of a frozen dataclass
+        for name, count in (
+            ("the number of trials", self.trials),
+            ("parallel", self.parallel),
+            ("failure_rate_after", self.failure_rate_after),
+        ):
+            if count is not None and type(count) is not int:
+                raise UsageError(f"{name} must be an integer, not {count!r:.60}")
         if self.trials is not None and self.trials < 0:
             raise UsageError(f"the number of trials must not be negative, not {self.trials}")
         if self.parallel is not None and self.parallel < 1:
             raise UsageError(f"parallel must be at least 1, not {self.parallel}")
-        if self.failure_rate is not None and not 0 <= self.failure_rate <= 1:
+        if self.failure_rate is not None and not 0 <= _number(self.failure_rate, "the failure rate") <= 1:
             raise UsageError(f"the failure rate must be from 0 to 1, not {self.failure_rate}")
         limits = self.limits
+        if not isinstance(limits, Limits):
+            raise UsageError(f"the limits must be Limits(...), not {limits!r:.60}")
         for name, value in (
             ("the time of the experiment", self.seconds),
             ("the time limit", limits.timeout),
@@ -55,9 +64,9 @@ class Policy:
             ("the limit of output", limits.output),
             ("the limit of the log", limits.log),
         ):
-            if value is not None and not 0 < value < math.inf:
+            if value is not None and not 0 < _number(value, name) < math.inf:
                 raise UsageError(f"{name} must be positive and finite, not {value}; None means no limit")
-        if not 0 <= limits.grace < math.inf:
+        if not 0 <= _number(limits.grace, "the grace of a stop") < math.inf:
             raise UsageError(f"the grace of a stop must be finite and not negative, not {limits.grace}")
 
     def to_json(self) -> Json:
@@ -65,3 +74,9 @@ class Policy:
         limits = asdict(self.limits)
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         return plain | {"on_failure": self.on_failure.to_json(), "limits": limits}
+
+
+def _number(value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UsageError(f"{what} must be a number, not {value!r:.60}")
+    return value

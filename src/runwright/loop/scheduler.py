@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -15,7 +16,7 @@ from runwright.loop.session import Session
 from runwright.report import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from runwright import events as ev
@@ -92,7 +93,7 @@ class Scheduler:
         self._leaving: Leave | None = None
         self._unread: Callable[[], Results | None] = lambda: None
         """The results of the last `run`, where somebody still has them: they are made when first read."""
-        self._enqueue = [experiment.validate(point) for point in enqueue]
+        self._enqueue = [experiment.validate(point) for point in _points(enqueue)]
         check_fit(experiment, runner, self.policy)
         self._session = Session(
             experiment,
@@ -126,8 +127,8 @@ class Scheduler:
 
         Args:
             trials: How many trials to run in all, instead of the policy's.
-            on_turn: Called with the state and the events of each commit, and at least each `tick` seconds.
-            tick: Seconds; in simulated time there are only the turns.
+            on_turn: Called with the state and the events of each commit, and with none at the end of each turn.
+            tick: The longest time between two turns, in seconds; in simulated time there is none.
 
         Returns:
             What came of every trial.
@@ -173,10 +174,9 @@ class Scheduler:
                     self.left_by = "interrupt"
             if self.left_by is not None:
                 self._leave_as_asked()
-            commits = session.recorder.commits
             session.turn()
-            if on_turn is not None and commits == session.recorder.commits:
-                on_turn(self.state, ())  # nothing happened; time went on
+            if on_turn is not None:
+                on_turn(self.state, ())
             if self._done():
                 return
             if self.left_by == self._leaving:  # else it was asked to leave in the midst of the turn
@@ -260,6 +260,13 @@ class Scheduler:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _points(enqueue: object) -> Iterator[Mapping[str, object]]:
+    for point in enqueue if isinstance(enqueue, Iterable) else [enqueue]:
+        if not isinstance(point, Mapping):
+            raise UsageError(f"enqueue is a list of mappings of parameter names to values, which {point!r:.60} is not")
+        yield point
 
 
 def check_fit(experiment: Experiment, runner: Runner, policy: Policy) -> None:

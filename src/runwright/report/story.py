@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from runwright import events as ev
-    from runwright.result import Metrics, Result
+    from runwright.result import Json, Metrics, Result
 
 _LONGEST_METADATA = 120
 
@@ -32,6 +32,8 @@ def story(events: Iterable[ev.Event], trial: int) -> list[str]:
     clock = _Times()
     open_ = False
     keys: list[str] | None = None
+    handle: tuple[int, Json] | None = None
+    left = False
     for event in events:
         if event.kind == "ExperimentStarted":
             keys = (event.definition.get("runner") or {}).get("report_keys")  # type: ignore[union-attr]  # its kind is known
@@ -43,12 +45,14 @@ def story(events: Iterable[ev.Event], trial: int) -> list[str]:
         if not _concerns(event, trial):
             continue
         if event.kind == "Deployed":
-            sentence = _deployed(event, keys)
+            before, handle = handle, (event.attempt, event.metadata)  # type: ignore[union-attr]  # its kind is known
+            sentence = f"attempt {handle[0]} is followed on" if left and handle == before else _deployed(event, keys)
         elif event.kind == "RetryPlanned":
             sentence = _retry(event, clock)
         else:
             sentence = _SENTENCES[event.kind](event)
         lines.append(clock.line(event, sentence))
+        left = event.kind == "Detached" or (left and event.kind != "Deployed")
         open_ = _open_after(event, open_)
     return lines
 
