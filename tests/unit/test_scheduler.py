@@ -837,7 +837,9 @@ def test_a_failure_of_an_attempt_in_memory_is_the_same_as_on_disk(tmp_path):
 
 def test_a_metric_that_nobody_asked_for_is_not_mentioned_by_each_driver(tmp_path):
     for trials in (1, 2, 3):
-        driver = Scheduler(EXPERIMENT, RandomOptimizer(), LocalMetadataRunner(with_extra), tmp_path, trials=trials)
+        driver = Scheduler(
+            EXPERIMENT, RandomOptimizer(), LocalMetadataRunner(with_extra), directory=tmp_path, trials=trials
+        )
         with driver:
             driver.run()
             assert driver.state.notes == ["the metric 'extra' is no objective; it is kept"]
