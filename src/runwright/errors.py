@@ -83,7 +83,7 @@ class DirectoryInUseError(RunwrightError):
     def __init__(self, directory: Path | str, pid: int) -> None:
         self.pid = pid
         if pid == os.getpid():
-            who, advice = f"this process (pid {pid})", "close the scheduler that it was opened with"
+            who, advice = f"this process (pid {pid})", "close the scheduler, queue or bridge that works there"
         elif pid > 0:
             who, advice = f"another driver (pid {pid})", f"wait for it, or end it with: kill {pid}"
         else:

@@ -717,7 +717,9 @@ def test_a_request_is_found_without_a_wake_up(tmp_path):
 def test_a_second_driver_in_this_process_is_refused_and_harms_nothing(tmp_path):
     runner = FakeRunner()
     with scheduler(runner, directory=tmp_path) as driver:
-        with pytest.raises(DirectoryInUseError, match=r"this process .* close the scheduler that it was") as raised:
+        with pytest.raises(
+            DirectoryInUseError, match=r"this process .* close the scheduler, queue or bridge"
+        ) as raised:
             scheduler(runner, directory=tmp_path / ".." / tmp_path.name)
         assert raised.value.pid == os.getpid()
         assert runner.closed == 0, "it is the first one's"
