@@ -24,7 +24,7 @@ from runwright.journal import read_events
 from runwright.runners import LocalMetadataRunner
 from runwright.state import State
 from tests.smac_bridge import evaluations
-from tests.smac_bridge.world import facade, infos, scenario, space, values
+from tests.smac_bridge.world import facade, infos, optimize, scenario, space, values
 
 LIVES = Path(__file__).with_name("lives.py")
 PASSAGES = [
@@ -117,6 +117,16 @@ def test_a_history_that_was_thrown_away_is_told_nothing_by_itself(tmp_path):
         facade("RandomFacade", setting, bridge, overwrite=True)
         assert list(bridge.iter_results()) == []
         assert not bridge.is_running()
+
+
+@pytest.mark.parametrize("kind", ["HyperparameterOptimizationFacade", "BlackBoxFacade", "RandomFacade"])
+def test_more_trials_one_after_the_other_with_the_same_initial_design_ask_for_the_same_points(tmp_path, kind):
+    for n_trials in (12, 16):
+        setting = scenario(tmp_path, n_trials=n_trials)
+        _, bridge = optimize(
+            kind, setting, LocalMetadataRunner(evaluations.bowl), directory=tmp_path / "run", overwrite=True
+        )
+        assert len(bridge.state.trials) == n_trials
 
 
 def test_points_of_users_are_not_told_to_smac_unless_it_asks(tmp_path):

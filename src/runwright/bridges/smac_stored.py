@@ -19,7 +19,7 @@ _RUNNING = 0
 _SHOWN = 3
 _ADVICE = (
     "say overwrite=True to SMAC's facade and to SmacRunner: what is on record in the directory of the latter is not "
-    "evaluated again"
+    "evaluated again, but a facade with a model asks for other points (see docs/smac.md)"
 )
 
 
