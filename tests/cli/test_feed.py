@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import io
+import re
 from itertools import pairwise
 
 import pytest
+from rich.cells import cell_len
 
 from runwright import events as ev
+from runwright.cli import live
 from runwright.cli.feed import FEW, Feed
 from runwright.cli.live import Display
 from runwright.cli.progress import Plain
 from runwright.cli.terminal import command, duration, paragraph, point, printable, roughly, setting
 from runwright.result import Result
 from runwright.status import FailureKind, TrialStatus
+
+from .conftest import EPOCH
 
 
 class Told:
@@ -215,6 +220,26 @@ def test_the_display_has_a_line_for_each_thing(made, monkeypatch):
     assert lines[2] == "best y = 1  trial 0  x=0.5, n=2, kind=a"
     assert lines[3].startswith("running trial 3 (")
     assert lines[4] == "no new trials [bold]"
+
+
+@pytest.mark.parametrize("name", ["the name of an experiment", "日本語の実験の名前です"])
+def test_on_a_narrow_terminal_the_name_is_cut_and_not_the_figures(made, monkeypatch, name):
+    from rich.console import Console
+
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(live, "epoch", lambda: EPOCH + 8.0)
+    run = made(name=name)
+    for _ in range(3):
+        run.completed(1.0)
+    display = Display(run.state, io.StringIO())
+    console = Console(width=40, file=io.StringIO(), record=True, color_system=None)
+    console.print(display._render())
+    display.close()
+    line = console.export_text().splitlines()[0]
+    assert cell_len(line) <= 40
+    assert line.startswith(name[:3])
+    assert "…  ━" in line
+    assert re.search(r"  3/10  .*\d s  ~.* left$", line)
 
 
 def test_the_display_of_several_objectives_and_of_no_number_of_trials(made):

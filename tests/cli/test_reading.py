@@ -232,6 +232,13 @@ def test_status_says_of_a_stopped_experiment_that_it_was_and_how_far_it_came(cal
     assert call("status", run.path).stdout.startswith(r"demo: stopped (lunch \x1b[2J); 1 of 10 trials have ended")
 
 
+def test_status_of_a_single_trial_speaks_of_one(call, made):
+    run = made()
+    run.driver(trials=1)
+    run.running()
+    assert call("status", run.path).stdout.startswith("demo: not finished; 0 of 1 trial has ended")
+
+
 def test_status_as_json_is_the_documented_object(call, made):
     run = made()
     run.completed(0.5)

@@ -287,7 +287,7 @@ def test_ctrl_c_while_the_summary_is_printed_changes_nothing(place, call, monkey
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     result = call("run", place.experiment("small", trials=1))
     assert result.exit_code == 0
-    assert "small: all " in result.stdout
+    assert "small: the only trial has ended" in result.stdout
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 

@@ -270,6 +270,7 @@ def test_ending(stories, policy, exhausted, reason):
     ("stories", "policy", "message"),
     [
         ([DONE, DONE], Policy(trials=2), "all 2 trials have ended"),
+        ([DONE], Policy(trials=1), "the only trial has ended"),
         ([DONE], Policy(), "the optimizer has nothing more to propose"),
         ([RUN], Policy(seconds=7.5), "its time of 7.5 s is used up"),
         ([FAILED] * 5, Policy(failure_rate=0.25), "5 of 5 ended trials failed, more than the failure rate of 0.25"),

@@ -29,6 +29,8 @@ _EVERY = 0.1
 """Seconds between two drawings at the least. There is no thread: a fork in an evaluation would copy its locks."""
 _MOST_LIVE = 8
 _LONGEST_NAME = 24
+_SHORTEST_BAR = 6
+_GAP = 2
 _MINUTE = 60
 
 
@@ -114,18 +116,17 @@ class Display:
         state = self._state
         now = now_of(state, epoch())
         target, ended = target_of(state), state.ended
-        name = "" if state.experiment is None else printable(state.experiment.name)
-        if len(name) > _LONGEST_NAME:
-            name = f"{name[: _LONGEST_NAME - 1]}…"
         left = time_left(state, now)
-        cells: list[RenderableType] = [Text(name, style="bold")]
         if target:
-            cells += [ProgressBar(target, min(ended, target)), Text(f"{ended:,}/{target:,}")]
+            bar, count = ProgressBar(target, min(ended, target)), f"{ended:,}/{target:,}"
         else:
-            cells += [ProgressBar(None, pulse=True), Text(f"{ended:,}")]
-        cells.append(Text(_whole(now)))
-        cells.append(Text("" if left is None else f"~{roughly(left)} left"))
-        grid = Table.grid(padding=(0, 2), expand=True)
+            bar, count = ProgressBar(None, pulse=True), f"{ended:,}"
+        figures = [count, _whole(now), "" if left is None else f"~{roughly(left)} left"]
+        room = self._console.width - sum(map(len, figures)) - _GAP * (len(figures) + 1) - _SHORTEST_BAR
+        name = Text("" if state.experiment is None else printable(state.experiment.name), style="bold")
+        name.truncate(max(1, min(_LONGEST_NAME, room)), overflow="ellipsis")
+        cells: list[RenderableType] = [name, bar, *map(Text, figures)]
+        grid = Table.grid(padding=(0, _GAP), expand=True)
         for position in range(len(cells)):
             grid.add_column(no_wrap=True, ratio=1 if position == 1 else None)
         grid.add_row(*cells)

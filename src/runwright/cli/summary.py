@@ -54,7 +54,8 @@ def say_summary(summary: Summary, directory: Path, *, heading: str, gone: frozen
 def ended_of(summary: Summary) -> str:
     """Say how many trials have ended, and of how many where that is known."""
     of = "" if summary.target is None else f" of {summary.target:,}"
-    return f"{summary.ended:,}{of} trials have ended"
+    alone = (summary.ended if summary.target is None else summary.target) == 1
+    return f"{summary.ended:,}{of} {'trial has' if alone else 'trials have'} ended"
 
 
 def say_next(*steps: tuple[str, str]) -> None:

@@ -84,11 +84,16 @@ def ending(state: State, policy: Policy, now: float, *, exhausted: bool, staying
     if state.ready or state.undecided or state.delayed or len(state.running) + len(state.staged) > staying:
         return None
     if policy.trials is not None and len(state.trials) >= policy.trials:
-        but = ", but the latest, which goes on" if state.live else ""
-        return ExperimentEnded(now, StopReason.TRIALS, f"all {len(state.trials)} trials have ended{but}")
+        return ExperimentEnded(now, StopReason.TRIALS, _all_ended(len(state.trials), state.live))
     if exhausted:
         return ExperimentEnded(now, StopReason.EXHAUSTED, "the optimizer has nothing more to propose")
     return None
+
+
+def _all_ended(trials: int, live: int) -> str:
+    if trials == 1:
+        return "the only trial goes on" if live else "the only trial has ended"
+    return f"all {trials} trials have ended" + (", but the latest, which goes on" if live else "")
 
 
 def _aborting(state: State, policy: Policy) -> str | None:
