@@ -688,6 +688,14 @@ def test_what_is_lost_while_it_is_being_interrupted_is_repeated(survives):
     assert (statuses(driver), again.called("run")) == (["COMPLETED"], [0])
 
 
+def test_what_may_live_when_it_is_lost_is_not_repeated_for_an_interrupt():
+    journal = stopped_and_left_alone(World(seconds=FOREVER), StopCause.INTERRUPT, survives_driver=True)
+    again = FakeRunner(survives_driver=True).plan("reattach", {0: Lost("nobody can say", may_live=True)})
+    driver = run(again, 0, journal=journal)
+    assert (statuses(driver), again.called("run")) == (["FAILED"], [])
+    assert failure(driver) == Failure(FailureKind.LOST, "nobody can say", may_live=True)
+
+
 def test_what_cannot_be_started_after_a_stop_was_asked_for_is_stopped():
     def refuse(trial):
         driver._engine.stop(0, StopCause.USER, "enough")

@@ -30,6 +30,8 @@ def by_request(
         return None
     index, attempt, reason = trial.index, trial.attempt, trial.stop_requested or "it was stopped"
     if cause is StopCause.INTERRUPT:
+        if result.failure is not None and result.failure.may_live:
+            return None  # repeated, it could be evaluated twice: it is lost, and the rule for that decides
         return ev.Interrupted(now, index, attempt, reason)
     if cause is StopCause.TIMEOUT:
         log = (result.additional_info or {}).get("log") if result.failure is None else result.failure.log
