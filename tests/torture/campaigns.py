@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from runwright.optimizer import Optimizer
     from runwright.state import State
 
-SHORT, FULL = 1_000, 50_000
+SHORT, FULL = 2_000, 50_000
 EXPERIMENT = rw.Experiment("campaign", {"x": rw.Float(0, 1)}, {"y": "minimize"}, seed=7)
 REPEATED = 50
 """Of so many campaigns one is repeated, in another process where there are several."""

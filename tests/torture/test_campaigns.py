@@ -1,4 +1,4 @@
-"""A thousand campaigns, and proof that they repeat and that they see what is broken."""
+"""Two thousand campaigns, and proof that they repeat and that they see what is broken."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ DIGESTS = "from tests.torture.campaigns import campaign; print([campaign(seed).d
 
 
 @pytest.mark.slow
-def test_a_thousand_campaigns_come_to_their_end_without_fault():
+def test_two_thousand_campaigns_come_to_their_end_without_fault():
     figures = run(Scale(full=False))
-    assert figures[0].count >= 1000
+    assert figures[0].count >= 2000
     assert [figure for figure in figures if not figure.holds] == []
 
 
