@@ -57,6 +57,8 @@ class FolderScheduler(Scheduler):
         path = self.folder / f"{app_id}.json"
         if (self.folder / "outage").exists():
             raise ConnectionError("the cluster is down")
+        if (self.folder / "unaccounted").exists():
+            raise CalledProcessError(1, ["sacct", "-j"])
         if not path.exists():
             return None
         job = json.loads(path.read_text())
@@ -71,7 +73,7 @@ class FolderScheduler(Scheduler):
             raise ConnectionError("the cluster is down")
         if not self.lists:
             raise NotImplementedError
-        if (self.folder / "unlisted").exists():
+        if any((self.folder / name).exists() for name in ("unlisted", "unaccounted")):
             raise CalledProcessError(1, ["sacct", "--json"])
         return [ListAppResponse(path.stem, AppState.RUNNING) for path in sorted(self.folder.glob("*.json"))]
 

@@ -407,6 +407,15 @@ def test_a_submission_that_was_refused(make, jobs):
     assert runner.reattach([a_trial()]) == {0: NeverStarted()}
 
 
+def test_a_cluster_that_cannot_say_how_apps_stand_is_refused(make, jobs):
+    """As SLURM without accounting: every app would be asked after for ever, though its result is long there."""
+    (jobs.folder / "unaccounted").touch()
+    with pytest.raises(rw.UsageError, match=r"cannot be used so: CalledProcessError: Command '\['sacct', '-j'\]'"):
+        make()
+    (jobs.folder / "unaccounted").rename(jobs.folder / "unlisted")
+    make()
+
+
 UNLISTED = "CalledProcessError: Command '['sacct', '--json']' returned non-zero exit status 1."
 
 

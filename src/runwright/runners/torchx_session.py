@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 MOST_LOCAL_APPS = 100
 """How many live apps TorchX's local scheduler takes."""
-_UNLISTED = (NotImplementedError, CalledProcessError, LookupError, TypeError, ValueError)
-"""What TorchX raises where the scheduler is there, but cannot list its apps: it has no listing, its client ends with an
-error, or its answer has a form that TorchX does not know."""
+_UNLISTED_OTHERWISE = (NotImplementedError, LookupError, TypeError, ValueError)
+"""What TorchX raises, beside the end of a client with an error, where the scheduler is there, but cannot list its apps: it
+has no listing, or its answer has a form that TorchX does not know."""
 _SESSION = "torchx"
 _NONE = "<NONE>"
 
@@ -174,8 +174,7 @@ class Session:
             options = self._torchx.scheduler_run_opts(self.scheduler)
             options.resolve(self._cfg)
             if not self.is_local:
-                with suppress(*_UNLISTED):  # it can run apps all the same
-                    self._torchx.list(self.scheduler)  # whether it can be reached: better told now than asked for ever
+                self._reach()
         except Exception as error:
             raise UsageError(
                 f"the TorchX scheduler {scheduler!r} cannot be used so: {type(error).__name__}: {error}"
@@ -196,6 +195,20 @@ class Session:
             with _own_signal_handlers():
                 self._torchx.scheduler_run_opts(name)
             self._ready.add(name)
+
+    def _reach(self) -> None:
+        """Ask the scheduler for something: better told now that it gives no answers than asked after apps for ever.
+
+        Raises:
+            Exception: It cannot be reached, or cannot say how an app stands (SLURM without accounting).
+        """
+        try:
+            self._torchx.list(self.scheduler)
+        except CalledProcessError:
+            with suppress(*_UNLISTED_OTHERWISE):
+                self.look(make_app_handle(self.scheduler, _SESSION, "1"))
+        except _UNLISTED_OTHERWISE:
+            pass  # it can run apps all the same
 
     @property
     def is_local(self) -> bool:
