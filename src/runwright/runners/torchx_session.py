@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 MOST_LOCAL_APPS = 100
 """How many live apps TorchX's local scheduler takes."""
 _UNLISTED_OTHERWISE = (NotImplementedError, LookupError, TypeError, ValueError)
-"""What TorchX raises, beside the end of a client with an error, where the scheduler is there, but cannot list its apps: it
-has no listing, or its answer has a form that TorchX does not know."""
+"""What TorchX raises, beside the end of a client with an error, where the scheduler is there, but cannot list its apps:
+it has no listing, or its answer has a form that TorchX does not know."""
 _SESSION = "torchx"
 _NONE = "<NONE>"
 
