@@ -763,6 +763,17 @@ def test_what_has_ended_is_not_interrupted_though_nobody_has_looked():
     assert statuses(driver) == ["COMPLETED", "CANDIDATE"]
 
 
+def test_what_an_inline_runner_leaves_out_of_its_answer_is_looked_for_before_it_is_interrupted():
+    runner = FakeRunner(World(seconds=0.0), inline=True, stops=False)
+    driver = scheduler(runner, 1)
+    driver._session.begin()
+    driver._engine.turn()
+    runner.plan("poll_trial_status", lambda trials: {})
+    driver._engine.stop(0, StopCause.USER, "enough")
+    driver._engine.interrupt("the driver leaves")
+    assert statuses(driver) == ["COMPLETED"]
+
+
 def test_what_is_not_known_yet_is_not_interrupted_before():
     """A request to stop everything that was meant for the last driver comes before this one has looked."""
     runner = FakeRunner(World(seconds=9.0), stops=False, survives_driver=False)

@@ -13,7 +13,7 @@ from runwright.loop import decide
 from runwright.loop.consulting import Consulting
 from runwright.loop.effects import Effects
 from runwright.loop.ends import by_request
-from runwright.loop.observer import Observer
+from runwright.loop.observer import FETCH_TRIES, Observer
 from runwright.loop.patience import pause
 from runwright.optimizer import Exhausted, Suggestion
 from runwright.result import Result
@@ -288,7 +288,10 @@ class Engine:
     def interrupt(self, reason: str) -> None:
         """End the live attempts so that the next driver repeats them."""
         if not self._runner.traits.stops:
-            self.look()  # what has ended is not repeated
+            for _ in range(FETCH_TRIES if self._inline else 1):  # what an inline runner has sent has ended
+                self.look()  # what has ended is not repeated
+                if not self.state.live:
+                    break
         for trial in self.state.live_trials():
             if self._runner.traits.stops:
                 self.stop(trial.index, StopCause.INTERRUPT, reason)
